@@ -1,0 +1,296 @@
+"""The recipe: all that decides a run, one pydantic model to and from YAML.
+
+Each field is declared once here (type, default, range, help, source); the command line, the wizard and the
+help read it from the model.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from core.errors import UsageError
+
+Task = Literal["style", "classification", "extraction", "complex", "generation", "code", "domain", "preference"]
+Format = Literal["alpaca", "chat", "prompt-completion", "sharegpt", "preference", "classification", "text"]
+Method = Literal["lora", "qlora", "full"]
+TASKS: tuple[str, ...] = get_args(Task)
+FORMATS: tuple[str, ...] = get_args(Format)
+METHODS: tuple[str, ...] = get_args(Method)
+
+
+def _field(default: Any, help: str, *, source: str = "", expert: bool = False, **limits: Any) -> Any:
+    """One recipe field: its default, its help, the source of the default, and its limits."""
+    return Field(default, description=help, json_schema_extra={"source": source, "expert": expert}, **limits)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
+
+
+class DataRecipe(_Section):
+    """Which rows train, which choose the checkpoint, which judge."""
+
+    train: Annotated[str, _field("", "Training file: JSONL, a JSON array, CSV or text.")] = ""
+    validation: str | None = _field(None, "Validation file; without one, a part of the training file is split off.")
+    test: str | None = _field(None, "Test file; without one, a part of the training file is split off.")
+    format: Format | None = _field(None, "Layout of the rows; recognised from the file where it is not given.")
+    validation_fraction: float = _field(0.1, "Share of prompts split off for validation.", ge=0, lt=0.5)
+    test_fraction: float = _field(0.1, "Share of prompts split off for the test.", ge=0, lt=0.5)
+    split_seed: int = _field(0, "Seed of the split.", ge=0)
+
+
+class LoraRecipe(_Section):
+    """Low-rank adapters (arxiv.org/abs/2106.09685)."""
+
+    r: int = _field(16, "Rank of the adapters.", source="guide E: 16; 8 small, 32-64 large", ge=1, le=512)
+    alpha: int = _field(32, "Scale of the adapters, twice the rank as a rule.", source="guide E: alpha = 2r", ge=1)
+    dropout: float = _field(0.05, "Dropout on the adapters' input.", source="guide E: 0.05-0.1", ge=0, lt=1)
+    targets: str | list[str] = _field(
+        "all-linear", "Layers that get an adapter: all-linear, or a list of module names.",
+        source="TRL's LoRA page: all-linear beats attention only",
+    )  # fmt: skip
+
+
+class TrainRecipe(_Section):
+    """How the weights move."""
+
+    learning_rate: float = _field(2e-4, "Peak learning rate.", source="guide E: 1e-4 to 3e-4 for LoRA", gt=0, le=1)
+    epochs: float = _field(3.0, "Passes over the training rows.", source="Unsloth's guide: 1-3", gt=0, le=1000)
+    max_steps: int = _field(-1, "Stop after this many optimizer steps; -1: after the epochs.", ge=-1)
+    micro_batch_size: int = _field(4, "Rows that go through the model at once on one device.", ge=1, le=4096)
+    accumulation: int = _field(4, "Micro-batches an optimizer step; the effective batch is the product.", ge=1)
+    max_length: int = _field(1024, "Tokens a row is cut at.", source="TRL's default", ge=8, le=1_000_000)
+    warmup: float = _field(0.1, "Share of the steps (below 1), or steps, of warm-up.", source="guide E: 10 %", ge=0)
+    schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = _field(
+        "cosine", "Learning rate schedule.", source="guide E", expert=True
+    )
+    weight_decay: float = _field(0.01, "Weight decay.", source="guide E", expert=True, ge=0, le=1)
+    max_grad_norm: float = _field(1.0, "Gradient norm is clipped at this.", source="guide E", expert=True, gt=0)
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adamw_8bit", "paged_adamw_8bit"] = _field(
+        "adamw_torch", "Optimizer.", expert=True
+    )
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = _field(
+        "auto", "Type of the frozen weights and of autocast; auto: bfloat16 on a card that has it, else float32.",
+        expert=True,
+    )  # fmt: skip
+    gradient_checkpointing: bool = _field(False, "Compute activations twice instead of keeping them.", expert=True)
+    packing: bool = _field(False, "Put several rows in one sequence (bfd, documents isolated).", expert=True)
+    seed: int = _field(0, "Seed of adapters, order and dropout.", ge=0)
+    eval_every: int = _field(0, "Steps between evaluations on the validation rows; 0: ten a run.", ge=0)
+    save_every: int = _field(0, "Steps between checkpoints; 0: at each evaluation.", ge=0)
+    keep_checkpoints: int = _field(3, "Last checkpoints kept, beside the best.", source="guide E: 3", ge=1)
+    log_every: int = _field(1, "Steps between logged losses.", ge=1, expert=True)
+
+
+class LossRecipe(_Section):
+    """Which tokens carry loss."""
+
+    on: Literal["all-answers", "last-answer", "everything"] = _field(
+        "all-answers", "Tokens that carry loss: every assistant turn, the last only, or every token."
+    )
+
+
+class SamplesRecipe(_Section):
+    """Answers to a few validation prompts, written at each evaluation so that one sees it learn."""
+
+    count: int = _field(3, "Validation prompts answered at each evaluation; 0: none.", ge=0, le=50)
+    max_new_tokens: int = _field(96, "Longest sample answer, in tokens.", ge=1, le=4096)
+
+
+class EvaluationRecipe(_Section):
+    """What is measured on the test rows once training is done."""
+
+    after_training: bool = _field(True, "Evaluate on the test rows as soon as training is completed.")
+    few_shot: int = _field(5, "Training examples in the prompt of the few-shot base.", ge=0, le=64)
+    max_new_tokens: int = _field(128, "Longest answer, in tokens.", ge=1, le=8192)
+    max_rows: int = _field(200, "Test rows used at most, drawn by seed; 0: all.", ge=0)
+    batch_size: int = _field(32, "Answers generated at once.", ge=1, le=1024, expert=True)
+
+
+class Recipe(_Section):
+    """All that decides a run."""
+
+    name: str = _field("", "Name of the run; the training file's where it is empty.", max_length=80)
+    task: Task = _field("style", "What the model shall learn; sets the data sizes asked for and the metrics.")
+    model: str = _field("starter", "Model: a folder, a Hugging Face hub id, or starter, the bundled tiny one.")
+    method: Method = _field("lora", "lora: adapters; qlora: adapters over 4-bit weights; full: all weights.",
+                            source="guide E: LoRA or QLoRA for 90-95 % of cases")  # fmt: skip
+    device: Literal["auto", "cpu"] = _field("auto", "auto: a GPU where one is free; cpu: never a GPU.")
+    data: DataRecipe = Field(default_factory=DataRecipe)
+    lora: LoraRecipe = Field(default_factory=LoraRecipe)
+    train: TrainRecipe = Field(default_factory=TrainRecipe)
+    loss: LossRecipe = Field(default_factory=LossRecipe)
+    samples: SamplesRecipe = Field(default_factory=SamplesRecipe)
+    evaluation: EvaluationRecipe = Field(default_factory=EvaluationRecipe)
+
+    @model_validator(mode="after")
+    def _parts_differ(self) -> Recipe:
+        paths = [Path(p).expanduser().resolve() for p in (self.data.train, self.data.validation, self.data.test) if p]
+        if len(set(paths)) != len(paths):
+            raise ValueError("train, validation and test must be three different files")
+        return self
+
+
+class RecipeField(BaseModel):
+    """One leaf of the recipe, as the command line, the wizard and the help show it."""
+
+    path: str
+    type: str
+    default: Any
+    help: str
+    source: str
+    expert: bool
+    choices: tuple[str, ...] = ()
+
+
+def fields() -> list[RecipeField]:
+    """Every leaf field of the recipe, in the order of the file."""
+    return _leaves(Recipe, "")
+
+
+def _leaves(model: type[BaseModel], prefix: str) -> list[RecipeField]:
+    found: list[RecipeField] = []
+    for name, info in model.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            found += _leaves(kind, f"{prefix}{name}.")
+            continue
+        extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+        choices = _choices(kind)
+        found.append(
+            RecipeField(
+                path=prefix + name,
+                type="choice" if choices else getattr(kind, "__name__", str(kind)),
+                default=info.default,
+                help=info.description or "",
+                source=str(extra.get("source", "")),
+                expert=bool(extra.get("expert", False)),
+                choices=choices,
+            )
+        )
+    return found
+
+
+def _choices(kind: Any) -> tuple[str, ...]:
+    values: list[str] = []
+    for item in (kind, *get_args(kind)):
+        values += [value for value in get_args(item) if isinstance(value, str)]
+    return tuple(dict.fromkeys(values))
+
+
+def load_recipe(path: Path, changes: list[str] | None = None) -> Recipe:
+    """Read a recipe from YAML and apply ``key=value`` changes; data paths become absolute, from the file's folder.
+
+    Raises:
+        UsageError: naming the line, the field and the nearest right name, for each thing that is wrong.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"cannot read the recipe: {reason}", where=str(path)) from error
+    lines: dict[str, int] = {}
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise UsageError(f"not YAML: {getattr(error, 'problem', None) or 'unreadable'}", where=where) from error
+    if not isinstance(values, dict):
+        raise UsageError("a recipe is a list of `key: value` lines", where=str(path))
+    _find_lines(node, "", lines, str(path))
+    for change in changes or []:
+        _apply(values, change)
+    recipe = _validate(values, str(path), lines)
+    return resolve_paths(recipe, path.absolute().parent)
+
+
+def resolve_paths(recipe: Recipe, base: Path) -> Recipe:
+    """A copy of `recipe` whose relative data paths (and model folder, where it exists) start at `base`."""
+    data = recipe.data.model_dump()
+    for part in ("train", "validation", "test"):
+        if data[part]:
+            data[part] = str((base / Path(data[part]).expanduser()).resolve())
+    model = recipe.model
+    if model.startswith((".", "~")) or (base / model).is_dir():
+        model = str((base / Path(model).expanduser()).resolve())
+    return recipe.model_copy(update={"data": DataRecipe(**data), "model": model})
+
+
+def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:
+    """A recipe from nested values. Raises UsageError as `load_recipe` does."""
+    return _validate(values, where, {})
+
+
+def dump_recipe(recipe: Recipe, *, comments: dict[str, str] | None = None) -> str:
+    """The recipe as YAML; `comments` maps a dotted field to the reason written behind its value."""
+    text = yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True, width=1000)
+    if not comments:
+        return text
+    lines: dict[str, int] = {}
+    _find_lines(yaml.compose(text, Loader=yaml.SafeLoader), "", lines, "recipe")
+    rows = text.splitlines()
+    for path, comment in comments.items():
+        if path in lines:
+            row = rows[lines[path] - 1]
+            rows[lines[path] - 1] = f"{row:<36}  # {' '.join(comment.split())}"
+    return "\n".join(rows) + "\n"
+
+
+def _find_lines(node: Any, prefix: str, lines: dict[str, int], where: str) -> None:
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in node.value:
+        path = f"{prefix}{key.value}"
+        if path in lines:
+            raise UsageError(
+                f"`{path}` is given twice, first on line {lines[path]}", where=f"{where}:{key.start_mark.line + 1}"
+            )
+        lines[path] = key.start_mark.line + 1
+        _find_lines(value, f"{path}.", lines, where)
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    path, equals, text = change.partition("=")
+    if not equals or not path:
+        raise UsageError(f"`{change}` is not KEY=VALUE", hint="For example: --set train.max_steps=20")
+    *sections, last = path.strip().split(".")
+    target = values
+    for section in sections:
+        target = target.setdefault(section, {})
+        if not isinstance(target, dict):
+            raise UsageError(f"`{path}`: `{section}` holds a value, not fields")
+    try:
+        target[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"`{change}`: the value is not YAML") from error
+
+
+def _validate(values: dict[str, Any], where: str, lines: dict[str, int]) -> Recipe:
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        known = [field.path for field in fields()] + [*Recipe.model_fields]
+        problems = [_problem(item, known, where, lines) for item in error.errors()]
+        raise UsageError("\n".join(problems), hint="`diapason recipe fields` lists every field.") from error
+
+
+def _problem(item: Any, known: list[str], where: str, lines: dict[str, int]) -> str:
+    location = [str(part) for part in item["loc"] if not str(part).startswith(("str", "list["))]
+    path = ".".join(location)
+    line = next((lines[p] for p in (path, path.rpartition(".")[0]) if p in lines), None)
+    place = f"{where}:{line}" if line else where
+    if item["type"] == "extra_forbidden":
+        tail = [p.rpartition(".")[2] for p in known]
+        near = difflib.get_close_matches(path, known, 1, 0.6)
+        near = near or [p for p in known if p.rpartition(".")[2] in difflib.get_close_matches(location[-1], tail, 1)]
+        return f"{place}: unknown field `{path}`" + (f"; did you mean `{near[0]}`?" if near else "")
+    message = item["msg"].removeprefix("Value error, ")
+    given = f" (it is {item['input']!r:.60})" if location and not isinstance(item["input"], dict) else ""
+    return f"{place}: `{path}`: {message}{given}" if path else f"{place}: {message}"
