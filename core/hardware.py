@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import time
 from collections.abc import Container, Generator, Iterator
 from dataclasses import dataclass
@@ -235,7 +234,6 @@ def _visible(index: int, uuid: str) -> bool:
 
 def _user(pid: int) -> str:
     try:
-        uid = os.stat(f"/proc/{pid}").st_uid
-        return pwd.getpwuid(uid).pw_name
+        return Path(f"/proc/{pid}").owner()
     except (OSError, KeyError):
         return ""
