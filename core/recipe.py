@@ -6,14 +6,15 @@ help read it from the model.
 
 from __future__ import annotations
 
-import difflib
+import types
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, Union, get_args, get_origin
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from core import yaml_text
 from core.errors import UsageError
+from core.recipe_problems import no_booleans, problems
 
 Task = Literal["style", "classification", "extraction", "complex", "generation", "code", "domain", "preference"]
 Format = Literal["alpaca", "chat", "prompt-completion", "sharegpt", "preference", "classification", "text"]
@@ -21,6 +22,7 @@ Method = Literal["lora", "qlora", "full"]
 TASKS: tuple[str, ...] = get_args(Task)
 FORMATS: tuple[str, ...] = get_args(Format)
 METHODS: tuple[str, ...] = get_args(Method)
+MAX_SEED = 2**32 - 1  # NumPy's legacy generator, which the trainer seeds too, takes 32 bits.
 
 
 def _field(default: Any, help: str, *, source: str = "", expert: bool = False, **limits: Any) -> Any:
@@ -29,19 +31,21 @@ def _field(default: Any, help: str, *, source: str = "", expert: bool = False, *
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, validate_default=True, allow_inf_nan=False)
+
+    _whole = model_validator(mode="before")(no_booleans)
 
 
 class DataRecipe(_Section):
     """Which rows train, which choose the checkpoint, which judge."""
 
-    train: Annotated[str, _field("", "Training file: JSONL, a JSON array, CSV or text.")] = ""
+    train: str = _field("", "Training file: JSONL, a JSON array, CSV or text.")
     validation: str | None = _field(None, "Validation file; without one, a part of the training file is split off.")
     test: str | None = _field(None, "Test file; without one, a part of the training file is split off.")
     format: Format | None = _field(None, "Layout of the rows; recognised from the file where it is not given.")
     validation_fraction: float = _field(0.1, "Share of prompts split off for validation.", ge=0, lt=0.5)
     test_fraction: float = _field(0.1, "Share of prompts split off for the test.", ge=0, lt=0.5)
-    split_seed: int = _field(0, "Seed of the split.", ge=0)
+    split_seed: int = _field(0, "Seed of the split.", ge=0, le=MAX_SEED)
 
 
 class LoraRecipe(_Section):
@@ -80,11 +84,25 @@ class TrainRecipe(_Section):
     )  # fmt: skip
     gradient_checkpointing: bool = _field(False, "Compute activations twice instead of keeping them.", expert=True)
     packing: bool = _field(False, "Put several rows in one sequence (bfd, documents isolated).", expert=True)
-    seed: int = _field(0, "Seed of adapters, order and dropout.", ge=0)
+    seed: int = _field(0, "Seed of adapters, order and dropout.", ge=0, le=MAX_SEED)
     eval_every: int = _field(0, "Steps between evaluations on the validation rows; 0: ten a run.", ge=0)
     save_every: int = _field(0, "Steps between checkpoints; 0: at each evaluation.", ge=0)
     keep_checkpoints: int = _field(3, "Last checkpoints kept, beside the best.", source="guide E: 3", ge=1)
     log_every: int = _field(1, "Steps between logged losses.", ge=1, expert=True)
+
+    @field_validator("max_steps")
+    @classmethod
+    def _some_steps(cls, value: int) -> int:
+        if value == 0:
+            raise ValueError("must be at least 1, or -1 for no limit")
+        return value
+
+    @field_validator("warmup")
+    @classmethod
+    def _share_or_steps(cls, value: float) -> float:
+        if value >= 1 and value != int(value):
+            raise ValueError("must be a share below 1, or a whole number of steps")
+        return value
 
 
 class LossRecipe(_Section):
@@ -130,14 +148,21 @@ class Recipe(_Section):
 
     @model_validator(mode="after")
     def _parts_differ(self) -> Recipe:
-        paths = [Path(p).expanduser().resolve() for p in (self.data.train, self.data.validation, self.data.test) if p]
+        names = [name for name in (self.data.train, self.data.validation, self.data.test) if name]
+        if any("\0" in name for name in names):
+            raise ValueError("a file name cannot hold a NUL character")
+        paths = [Path(name).expanduser().resolve() for name in names]
         if len(set(paths)) != len(paths):
             raise ValueError("train, validation and test must be three different files")
         return self
 
 
 class RecipeField(BaseModel):
-    """One leaf of the recipe, as the command line, the wizard and the help show it."""
+    """One leaf of the recipe, as the command line, the wizard and the help show it.
+
+    `type` is what a person writes (text, whole number, number, true or false, choice, list of texts); `limits`
+    the range in words, empty where there is none; `optional` whether the value may be left empty (null).
+    """
 
     path: str
     type: str
@@ -145,12 +170,28 @@ class RecipeField(BaseModel):
     help: str
     source: str
     expert: bool
+    limits: str = ""
+    optional: bool = False
     choices: tuple[str, ...] = ()
+
+
+_TYPES = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+_LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def fields() -> list[RecipeField]:
     """Every leaf field of the recipe, in the order of the file."""
     return _leaves(Recipe, "")
+
+
+def sections() -> dict[str, str]:
+    """Each section of the recipe and what it holds, in the order of the file."""
+    kinds = {name: info.annotation for name, info in Recipe.model_fields.items()}
+    return {
+        name: (kind.__doc__ or "").strip()
+        for name, kind in kinds.items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+    }
 
 
 def _leaves(model: type[BaseModel], prefix: str) -> list[RecipeField]:
@@ -161,19 +202,35 @@ def _leaves(model: type[BaseModel], prefix: str) -> list[RecipeField]:
             found += _leaves(kind, f"{prefix}{name}.")
             continue
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+        limits = [
+            f"{words} {getattr(item, key):,}".replace(",", " ")
+            for item in info.metadata
+            for key, words in _LIMITS.items()
+            if getattr(item, key, None) is not None
+        ]
         choices = _choices(kind)
         found.append(
             RecipeField(
                 path=prefix + name,
-                type="choice" if choices else getattr(kind, "__name__", str(kind)),
+                type="choice" if choices else _type_name(kind),
                 default=info.default,
                 help=info.description or "",
                 source=str(extra.get("source", "")),
                 expert=bool(extra.get("expert", False)),
+                limits=", ".join(limits),
+                optional=type(None) in get_args(kind),
                 choices=choices,
             )
         )
     return found
+
+
+def _type_name(kind: Any) -> str:
+    if get_origin(kind) in (Union, types.UnionType):
+        return " or ".join(_type_name(part) for part in get_args(kind) if part is not type(None))
+    if get_origin(kind) is list:
+        return "list of texts"
+    return _TYPES.get(kind, str(kind))
 
 
 def _choices(kind: Any) -> tuple[str, ...]:
@@ -190,25 +247,33 @@ def load_recipe(path: Path, changes: list[str] | None = None) -> Recipe:
         UsageError: naming the line, the field and the nearest right name, for each thing that is wrong.
     """
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageError(f"cannot read the recipe: {reason}", where=str(path)) from error
-    lines: dict[str, int] = {}
+        with path.open("rb") as handle:
+            content = handle.read(yaml_text.MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read the recipe: {error.strerror}", where=str(path)) from error
+    if len(content) > yaml_text.MAX_BYTES:
+        raise UsageError("this is no recipe: it is larger than 1 MB", where=str(path), hint=_NEW)
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        values: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UsageError(f"not YAML: {getattr(error, 'problem', None) or 'unreadable'}", where=where) from error
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError("this is no recipe: it is not UTF-8 text", where=str(path), hint=_NEW) from error
+    values, lines = yaml_text.parse(text, str(path))
+    if values is None:
+        raise UsageError("the recipe is empty", where=str(path), hint=_NEW)
     if not isinstance(values, dict):
-        raise UsageError("a recipe is a list of `key: value` lines", where=str(path))
-    _find_lines(node, "", lines, str(path))
+        kind = "a list" if isinstance(values, list) else "a single value"
+        raise UsageError(f"a recipe is made of `key: value` lines, and this is {kind}", where=str(path), hint=_NEW)
     for change in changes or []:
         _apply(values, change)
     recipe = _validate(values, str(path), lines)
+    if not recipe.data.train:
+        raise UsageError(
+            "`data.train` names no file", where=str(path), hint="Write `data:` and below it `  train: FILE`."
+        )
     return resolve_paths(recipe, path.absolute().parent)
+
+
+_NEW = "`diapason recipe new TRAIN -o run.yaml` writes one."
 
 
 def resolve_paths(recipe: Recipe, base: Path) -> Recipe:
@@ -228,69 +293,42 @@ def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:
     return _validate(values, where, {})
 
 
+def change_recipe(recipe: Recipe, changes: list[str], where: str = "recipe") -> Recipe:
+    """A copy of `recipe` with ``key=value`` changes, checked as a whole. Raises UsageError."""
+    values = recipe.model_dump()
+    for change in changes:
+        _apply(values, change)
+    return _validate(values, where, {})
+
+
 def dump_recipe(recipe: Recipe, *, comments: dict[str, str] | None = None) -> str:
     """The recipe as YAML; `comments` maps a dotted field to the reason written behind its value."""
-    text = yaml.safe_dump(recipe.model_dump(), sort_keys=False, allow_unicode=True, width=1000)
-    if not comments:
-        return text
-    lines: dict[str, int] = {}
-    _find_lines(yaml.compose(text, Loader=yaml.SafeLoader), "", lines, "recipe")
-    rows = text.splitlines()
-    for path, comment in comments.items():
-        if path in lines:
-            row = rows[lines[path] - 1]
-            rows[lines[path] - 1] = f"{row:<36}  # {' '.join(comment.split())}"
-    return "\n".join(rows) + "\n"
-
-
-def _find_lines(node: Any, prefix: str, lines: dict[str, int], where: str) -> None:
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, value in node.value:
-        path = f"{prefix}{key.value}"
-        if path in lines:
-            raise UsageError(
-                f"`{path}` is given twice, first on line {lines[path]}", where=f"{where}:{key.start_mark.line + 1}"
-            )
-        lines[path] = key.start_mark.line + 1
-        _find_lines(value, f"{path}.", lines, where)
+    return yaml_text.dump(recipe.model_dump(), comments)
 
 
 def _apply(values: dict[str, Any], change: str) -> None:
     path, equals, text = change.partition("=")
-    if not equals or not path:
+    if not equals or not path.strip():
         raise UsageError(f"`{change}` is not KEY=VALUE", hint="For example: --set train.max_steps=20")
-    *sections, last = path.strip().split(".")
+    *parents, last = path.strip().split(".")
     target = values
-    for section in sections:
-        target = target.setdefault(section, {})
+    for section in parents:
+        if target.get(section) is None:
+            target[section] = {}
+        target = target[section]
         if not isinstance(target, dict):
             raise UsageError(f"`{path}`: `{section}` holds a value, not fields")
-    try:
-        target[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"`{change}`: the value is not YAML") from error
+    target[last], _ = yaml_text.parse(text, f"--set {path.strip()}")
 
 
 def _validate(values: dict[str, Any], where: str, lines: dict[str, int]) -> Recipe:
+    # A section with nothing below it (`lora:`) means its defaults.
+    filled = {key: value for key, value in values.items() if not (value is None and key in sections())}
     try:
-        return Recipe.model_validate(values)
+        return Recipe.model_validate(filled)
     except ValidationError as error:
-        known = [field.path for field in fields()] + [*Recipe.model_fields]
-        problems = [_problem(item, known, where, lines) for item in error.errors()]
-        raise UsageError("\n".join(problems), hint="`diapason recipe fields` lists every field.") from error
-
-
-def _problem(item: Any, known: list[str], where: str, lines: dict[str, int]) -> str:
-    location = [str(part) for part in item["loc"] if not str(part).startswith(("str", "list["))]
-    path = ".".join(location)
-    line = next((lines[p] for p in (path, path.rpartition(".")[0]) if p in lines), None)
-    place = f"{where}:{line}" if line else where
-    if item["type"] == "extra_forbidden":
-        tail = [p.rpartition(".")[2] for p in known]
-        near = difflib.get_close_matches(path, known, 1, 0.6)
-        near = near or [p for p in known if p.rpartition(".")[2] in difflib.get_close_matches(location[-1], tail, 1)]
-        return f"{place}: unknown field `{path}`" + (f"; did you mean `{near[0]}`?" if near else "")
-    message = item["msg"].removeprefix("Value error, ")
-    given = f" (it is {item['input']!r:.60})" if location and not isinstance(item["input"], dict) else ""
-    return f"{place}: `{path}`: {message}{given}" if path else f"{place}: {message}"
+        known = [field.path for field in fields()]
+        raise UsageError(
+            "\n".join(problems(error, known, list(sections()), where, lines)),
+            hint="`diapason recipe fields` lists every field.",
+        ) from error
