@@ -1,0 +1,85 @@
+"""Colour themes: TOML files in themes/ and in the home, checked before they are used."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from textual.color import Color, ColorParseError
+from textual.theme import Theme
+
+from core.errors import DiapasonError
+
+BUNDLED = Path(__file__).resolve().parent.parent / "themes"
+DARK, LIGHT, SIXTEEN = "diapason", "diapason-light", "diapason-16"
+_COLOURS = (
+    "primary secondary warning error success accent foreground background surface panel boost".split()  # noqa: SIM905
+)
+_PLAIN = {"name": str, "dark": bool, "ansi": bool, "luminosity_spread": float, "text_alpha": float, "variables": dict}
+_REQUIRED = ("name", "primary")
+
+
+@dataclass
+class Themes:
+    """Themes that can be used, by name, and what was wrong with the others."""
+
+    good: dict[str, Theme] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_theme(path: Path) -> Theme:
+    """The theme in a TOML file.
+
+    Raises:
+        DiapasonError: naming the file and the key, where it cannot be read or a value is no colour.
+    """
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DiapasonError(f"cannot be read: {error.strerror}", where=path.name) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DiapasonError(f"not TOML: {error}", where=path.name) from error
+    for key in _REQUIRED:
+        if key not in values:
+            raise DiapasonError(f"`{key}` is missing", where=path.name)
+    for key, value in values.items():
+        if key in _COLOURS:
+            _check_colour(value, f"{path.name}: {key}")
+        elif key not in _PLAIN:
+            known = ", ".join(sorted(item.name for item in fields(Theme)))
+            raise DiapasonError(f"unknown key `{key}`", where=path.name, hint=f"Known: {known}.")
+        elif not isinstance(value, _PLAIN[key] if key not in ("luminosity_spread", "text_alpha") else int | float):
+            raise DiapasonError(f"`{key}` has the wrong type", where=path.name)
+    for key, value in values.get("variables", {}).items():
+        if not isinstance(value, str):
+            raise DiapasonError("every variable is a text", where=f"{path.name}: variables.{key}")
+        if not key.endswith("text-style") and not value.startswith("auto"):
+            _check_colour(value.split(" ")[0] if value else value, f"{path.name}: variables.{key}")
+    return Theme(**values)
+
+
+def load_themes(own: Path | None = None) -> Themes:
+    """The bundled themes and those in the folder `own`; a bad file becomes a problem, never an exception."""
+    found = Themes()
+    for folder in (BUNDLED, own):
+        if folder is None or not folder.is_dir():
+            continue
+        for path in sorted(folder.glob("*.toml")):
+            try:
+                theme = read_theme(path)
+            except DiapasonError as error:
+                found.problems.append(str(error))
+            else:
+                found.good[theme.name] = theme
+    return found
+
+
+def _check_colour(value: Any, where: str) -> None:
+    if not isinstance(value, str):
+        raise DiapasonError("a colour is a text such as #d7af5f", where=where)
+    try:
+        Color.parse(value)
+    except ColorParseError as error:
+        raise DiapasonError(f"`{value[:40]}` is no colour", where=where, hint="Write it as #d7af5f.") from error
