@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -88,13 +89,19 @@ class JsonlWriter:
         self.path = path
         self._handle = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "ab", buffering=0)
         size = os.fstat(self._handle.fileno()).st_size
-        if size and os.pread(self._handle.fileno(), 1, size - 1) != b"\n":
-            self._handle.write(b"\n")
+        self._torn = size > 0 and os.pread(self._handle.fileno(), 1, size - 1) != b"\n"
 
     def write(self, value: dict[str, Any], *, sync: bool = False) -> None:
         """Append `value`; with `sync` it is on disk when this returns. Raises OSError when the disk is full."""
         line = json.dumps(finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-        self._handle.write(line.encode("utf-8", "backslashreplace") + b"\n")
+        data = line.encode("utf-8", "backslashreplace") + b"\n"
+        if self._torn:
+            data = b"\n" + data
+        # A nearly full disk takes a part of the line without an error: that line is torn, and must not pass for written.
+        self._torn = True
+        if self._handle.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        self._torn = False
         if sync:
             os.fdatasync(self._handle.fileno())
 

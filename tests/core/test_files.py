@@ -79,3 +79,20 @@ def test_identifiers_sort_by_time() -> None:
     assert json.dumps(first)
     later = new_ulid()
     assert first[:10] <= later[:10] and first != later
+
+
+def test_a_full_disk_is_an_error_and_the_next_line_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "votes.jsonl"
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from core.files import JsonlWriter\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "writer = JsonlWriter(Path(sys.argv[1])); writer.write({'a': 1})\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (15, resource.RLIM_INFINITY))\n"
+        "try: writer.write({'a': 'lost'})\n"
+        "except OSError as error: print(error.strerror)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
+        "writer.write({'a': 3}, sync=True)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert done.stdout == "No space left on device\n"
+    assert [row["a"] for row in read_jsonl(path)[0]] == [1, 3]
