@@ -97,7 +97,7 @@ class JsonlWriter:
         data = line.encode("utf-8", "backslashreplace") + b"\n"
         if self._torn:
             data = b"\n" + data
-        # A nearly full disk takes a part of the line without an error: that line is torn, and must not pass for written.
+        # A nearly full disk takes part of a line without an error: such a line must not pass for written.
         self._torn = True
         if self._handle.write(data) != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
