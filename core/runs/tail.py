@@ -1,0 +1,83 @@
+"""Follow files that another process appends to, reading each byte once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_CHUNK = 1 << 22
+
+
+class Tail:
+    """The objects appended to one JSONL file since the last look.
+
+    A torn last line is held back, a line that is not an object is passed over, and a file that was
+    replaced or cut is read again from its start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+        self._inode = 0
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """Yield what is new; nothing where the file is missing or unreadable."""
+        try:
+            about = self.path.stat()
+            if about.st_ino != self._inode or about.st_size < self._offset:
+                self._inode, self._offset = about.st_ino, 0
+            if about.st_size == self._offset:
+                return
+            handle = self.path.open("rb")
+        except OSError:
+            return
+        with handle:
+            handle.seek(self._offset)
+            rest = b""
+            while chunk := handle.read(_CHUNK):
+                lines = (rest + chunk).split(b"\n")
+                rest = lines.pop()
+                for line in lines:
+                    self._offset += len(line) + 1
+                    try:
+                        value = json.loads(line.strip(b"\0"))
+                    except ValueError:
+                        continue
+                    if isinstance(value, dict):
+                        yield value
+
+
+def last_object(path: Path, window: int = 1 << 16) -> dict[str, Any] | None:
+    """The last whole JSON object in the last `window` bytes of `path`, or None."""
+    for line in reversed(_end(path, window).split(b"\n")[:-1]):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            return value
+    return None
+
+
+def last_lines(path: Path, count: int, window: int = 1 << 17) -> list[str]:
+    """The last `count` lines within the last `window` bytes of a text file, as they are (make them visible to show).
+
+    Of a line that a progress bar wrote over with carriage returns, what it showed last.
+    """
+    text = _end(path, window).decode("utf-8", "replace")
+    lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.removesuffix("\n").split("\n")]
+    return lines[-count:] if text and count > 0 else []
+
+
+def _end(path: Path, window: int) -> bytes:
+    try:
+        with path.open("rb") as handle:
+            size = os.fstat(handle.fileno()).st_size
+            handle.seek(max(0, size - window))
+            data = handle.read(window)
+    except OSError:
+        return b""
+    return data if size <= window else data[data.find(b"\n") + 1 :]
