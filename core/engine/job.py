@@ -1,0 +1,169 @@
+"""A job as the engine's rooms see it: its folder and spec, the events it writes, the commands it gets, its end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from core.errors import DiapasonError
+from core.files import JsonlWriter, read_json, read_jsonl, write_json
+
+
+class Stopped(Exception):
+    """The job was asked to stop, at a point where nothing is left to save."""
+
+
+class JobError(DiapasonError):
+    """A failure whose kind the runner acts upon: ``nonfinite_loss``, ``gpu_oom``, ``refused``, …"""
+
+    def __init__(self, kind: str, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.kind = kind
+
+
+class Job:
+    """One job in its folder. This process alone writes its events.jsonl.
+
+    Args:
+        folder: the job's folder, which holds spec.json.
+        attempt: which launch of the job this is, from 1.
+
+    Raises:
+        DiapasonError: where spec.json is missing or damaged.
+    """
+
+    def __init__(self, folder: Path, attempt: int = 1) -> None:
+        self.folder = folder.absolute()
+        self.attempt = attempt
+        spec = read_json(self.folder / "spec.json")
+        if not isinstance(spec, dict):
+            raise DiapasonError("this is not a job's folder: spec.json is missing or damaged", where=str(folder))
+        self.spec: dict[str, Any] = spec
+        self.step = 0
+        self._began = time.monotonic()
+        self._signalled = False
+        self._inbox_seen: tuple[int, int] | None = None
+        self._handled = _handled(self.folder / "events.jsonl")
+        self._asked: set[str] = set()
+        self._events = JsonlWriter(self.folder / "events.jsonl")
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since this attempt began."""
+        return time.monotonic() - self._began
+
+    def emit(self, event: str, *, sync: bool = False, **fields: Any) -> None:
+        """Append an event to events.jsonl; with `sync` it is on disk when this returns."""
+        self._events.write({"t": time.time(), "m": time.monotonic(), "event": event, **fields}, sync=sync)
+
+    def log(self, level: str, message: str) -> None:
+        """Tell the person something, in the events and in the log. Levels: info, warning, error."""
+        self.emit("log", level=level, message=message)
+        print(message if level == "info" else f"{level}: {message}", flush=True)
+
+    def catch_signals(self) -> None:
+        """From here on SIGTERM and SIGINT ask for an orderly stop, and SIGHUP means nothing."""
+
+        def stop(number: int, frame: object) -> None:
+            self._signalled = True
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def look(self) -> None:
+        """Read the inbox where it has changed; each new command is remembered and noted in the events."""
+        try:
+            status = os.stat(self.folder / "inbox.json")
+        except OSError:
+            return
+        if (seen := (status.st_mtime_ns, status.st_ino)) == self._inbox_seen:
+            return
+        inbox = read_json(self.folder / "inbox.json")
+        if not isinstance(inbox, dict):
+            return
+        self._inbox_seen = seen
+        commands = inbox.get("commands")
+        for item in commands if isinstance(commands, list) else []:
+            if not isinstance(item, dict) or item.get("id") in self._handled:
+                continue
+            self._handled.add(item.get("id"))
+            command = str(item.get("command"))
+            self._asked.add(command)
+            self.emit("command", id=item.get("id"), command=command, step=self.step)
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether a signal or the inbox asked for a stop."""
+        return self._signalled or "stop" in self._asked
+
+    def take(self, command: str) -> bool:
+        """Whether `command` was asked for since the last call; a stop stays asked for."""
+        if command not in self._asked:
+            return False
+        self._asked.discard(command)
+        return True
+
+    def check_stop(self) -> None:
+        """Look at the inbox, and raise Stopped where a stop is asked for."""
+        self.look()
+        if self.stop_asked:
+            raise Stopped
+
+    def finished(self) -> bool:
+        """Whether an earlier attempt already completed the job."""
+        records = (read_json(path) for path in self.folder.glob("exit.*.json"))
+        return any(isinstance(record, dict) and record.get("status") == "completed" for record in records)
+
+    def end(self, status: str, error: dict[str, Any] | None = None) -> None:
+        """Write the end event, on disk, then exit.<attempt>.json: the last thing that a job does."""
+        self.emit("end", sync=True, status=status, step=self.step, seconds=self.seconds)
+        self.leave(status, error)
+
+    def leave(self, status: str, error: dict[str, Any] | None = None) -> None:
+        """Write exit.<attempt>.json alone."""
+        record = {"status": status, "step": self.step, "error": error}
+        write_json(self.folder / f"exit.{self.attempt}.json", record)
+
+
+def _handled(events: Path) -> set[Any]:
+    """Ids of the commands that earlier attempts have taken, so that none acts twice."""
+    try:
+        if b'"event":"command"' not in events.read_bytes():
+            return set()
+    except OSError:
+        return set()
+    return {line.get("id") for line in read_jsonl(events)[0] if line.get("event") == "command"}
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as exit.json keeps it: kind, message, hint and, unless we explain it ourselves, traceback."""
+    trace = "".join(traceback.format_exception(error))
+    if isinstance(error, DiapasonError):
+        message = f"{error.where}: {error.message}" if error.where else error.message
+        kind = error.kind if isinstance(error, JobError) else "refused"
+        return {"kind": kind, "message": message, "hint": error.hint, "traceback": None}
+    name, text = type(error).__name__, str(error).strip()
+    first = text.splitlines()[0] if text else name
+    # Matched by name: this module must not import torch.
+    if name in ("OutOfMemoryError", "AcceleratorError") and "out of memory" in text:
+        return {"kind": "gpu_oom", "message": "the GPU ran out of memory", "hint": OOM_HINT, "traceback": trace}
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in text:
+        return {"kind": "host_oom", "message": "the machine ran out of memory", "hint": OOM_HINT, "traceback": trace}
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "Free some space, then resume the run: it goes on from its last sealed checkpoint."
+        where = f": {error.filename}" if error.filename else ""
+        return {"kind": "disk_full", "message": f"the disk is full{where}", "hint": hint, "traceback": trace}
+    hint = "The traceback is in this run's log; `diapason resume RUN` tries again from the last checkpoint."
+    return {"kind": "crash", "message": f"{name}: {first}", "hint": hint, "traceback": trace}
+
+
+OOM_HINT = (
+    "Halve train.micro_batch_size and double train.accumulation (same effective batch), shorten train.max_length, "
+    "turn on train.gradient_checkpointing, or use method: qlora."
+)

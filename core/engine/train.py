@@ -1,0 +1,358 @@
+"""The training room: from a spec to an adapter (or a whole model) that loads without Diapason."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import trl
+from datasets import Dataset
+
+from core.chat import ChatModel, answers_think, load_chat
+from core.data.dataset import examples
+from core.engine import checkpoints
+from core.engine.encode import Encoded, describe_cuts, encode_file
+from core.engine.job import Job, JobError
+from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dtype
+from core.engine.sampling import Sampler
+from core.engine.trainer import Best, Plan, SealedTrainer
+from core.files import read_json, write_json
+from core.models import ModelInfo, read_model
+from core.recipe import Recipe, make_recipe
+
+# An empty eval_every means this many evaluations a run.
+_EVALUATIONS = 10
+
+
+def train(job: Job) -> str:
+    """Train as the job's spec says, from its newest whole checkpoint where there is one.
+
+    Returns:
+        ``completed`` or ``stopped``; either way the best weights so far lie in adapter/ or model/.
+
+    Raises:
+        DiapasonError: where the data, the model or the recipe cannot be trained with.
+    """
+    recipe = make_recipe(job.spec["recipe"], str(job.folder / "spec.json"))
+    model_spec = job.spec["model"]
+    info = read_model(Path(model_spec["path"]), model_spec.get("name"))
+    device = pick_device(recipe.device)
+    dtype = pick_dtype(recipe.train.dtype, device)
+    _refuse(recipe, info)
+    chat = load_chat(info)
+    max_length = _max_length(job, recipe, info)
+    rows, validation = _encode(job, chat, recipe, max_length)
+    job.check_stop()
+    resume = checkpoints.newest_good(job.folder / "checkpoints", job.log)
+    trainer = _trainer(job, recipe, info, rows, validation, device, dtype, max_length)
+    _plan(trainer, job, recipe, rows, max_length)
+    manifest = _continue_from(trainer, resume) if resume else None
+    _say_start(trainer, job, recipe, info, rows, validation, manifest)
+    if recipe.samples.count and (part := job.spec["data"].get("validation")):
+        trainer.sampler = Sampler(
+            chat,
+            examples(Path(part["path"]), part.get("format")),
+            job.folder / "samples.jsonl",
+            count=recipe.samples.count,
+            max_new_tokens=recipe.samples.max_new_tokens,
+            pad_id=trainer.processing_class.pad_token_id,
+            max_positions=info.max_positions,
+        )
+    job.check_stop()
+    # The Trainer would train one step too many when asked to resume a finished run.
+    if manifest is None or manifest["step"] < trainer.plan.total_steps:
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    stopped = job.step < trainer.plan.total_steps
+    _export(trainer, job, recipe, info)
+    return "stopped" if stopped else "completed"
+
+
+def _refuse(recipe: Recipe, info: ModelInfo) -> None:
+    """Raise where the recipe asks for what cannot be done with this model."""
+    if recipe.method == "full" and info.quantised:
+        raise JobError(
+            "refused",
+            f"the weights of `{info.name}` are quantised: they cannot be trained in full",
+            hint="Use method: lora, or the original model.",
+        )
+    targets = recipe.lora.targets
+    named = [targets] if isinstance(targets, str) else targets
+    if recipe.method != "full" and any(name.split(".")[-1] == "lm_head" for name in named):
+        raise JobError(
+            "refused",
+            "an adapter on lm_head would never be trained: TRL computes the loss from its weight directly",
+            where="lora.targets",
+            hint="Remove lm_head from the targets, or use all-linear.",
+        )
+
+
+def _max_length(job: Job, recipe: Recipe, info: ModelInfo) -> int:
+    wanted = recipe.train.max_length
+    if info.max_positions is None or wanted <= info.max_positions:
+        return wanted
+    job.log(
+        "warning",
+        f"train.max_length is {wanted}, but `{info.name}` reads at most {info.max_positions} tokens: that is used.",
+    )
+    return info.max_positions
+
+
+def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple[Encoded, Encoded | None]:
+    train_spec = job.spec["data"].get("train")
+    if not train_spec:
+        raise JobError("refused", "the spec names no training data", where=str(job.folder / "spec.json"))
+    # Prompts of samples and evaluations must open a think block exactly where the training answers have one.
+    chat.thinking = answers_think(examples(Path(train_spec["path"]), train_spec.get("format")))
+    found: list[Encoded | None] = []
+    for part in ("train", "validation"):
+        spec = job.spec["data"].get(part)
+        if not spec:
+            found.append(None)
+            continue
+        path = Path(spec["path"])
+        _unchanged(path, spec)
+
+        def tick(done: int, part: str = part, total: int | None = spec.get("rows")) -> None:
+            if done % 1000 == 0:
+                job.emit("progress", phase=f"encode {part}", done=done, total=total)
+                job.check_stop()
+
+        encoded = encode_file(
+            chat, path, spec.get("format"), max_length=max_length, loss=recipe.loss.on, tick=tick
+        )
+        for sentence in describe_cuts(encoded, max_length):
+            job.log("warning", f"{part}: {sentence}")
+        if encoded.kinds["preference"]:
+            job.log("info", f"{part}: preference rows are trained on by their chosen answers.")
+        found.append(encoded)
+    train_rows, validation = found
+    assert train_rows is not None
+    return train_rows, validation
+
+
+def _unchanged(path: Path, spec: dict[str, Any]) -> None:
+    """Raise where the data is not that which the run was submitted with."""
+    wanted = spec.get("sha256")
+    try:
+        with path.open("rb") as handle:
+            found = hashlib.file_digest(handle, "sha256").hexdigest() if wanted else None
+    except OSError as error:
+        raise JobError(
+            "refused", f"cannot read the data: {error.strerror}", where=str(path), hint="Bring the file back."
+        ) from error
+    if found != wanted:
+        raise JobError(
+            "refused",
+            "the file has changed since the run was submitted",
+            where=str(path),
+            hint="Bring the old file back, or start a new run with the new one.",
+        )
+
+
+def _trainer(
+    job: Job,
+    recipe: Recipe,
+    info: ModelInfo,
+    rows: Encoded,
+    validation: Encoded | None,
+    device: torch.device,
+    dtype: torch.dtype,
+    max_length: int,
+) -> SealedTrainer:
+    settings = recipe.train
+    cuda = device.type == "cuda"
+    options = trl.SFTConfig(
+        output_dir=str(job.folder / "checkpoints"),
+        per_device_train_batch_size=settings.micro_batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        num_train_epochs=settings.epochs,
+        max_steps=settings.max_steps or -1,
+        lr_scheduler_type=settings.schedule,
+        # Below 1 a share of the steps, else steps (transformers 5).
+        warmup_steps=settings.warmup if settings.warmup < 1 else round(settings.warmup),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        optim=settings.optimizer,
+        bf16=dtype == torch.bfloat16,
+        fp16=dtype == torch.float16,
+        use_cpu=not cuda,
+        gradient_checkpointing=settings.gradient_checkpointing,
+        seed=settings.seed,
+        data_seed=settings.seed,
+        logging_steps=settings.log_every,
+        logging_first_step=True,
+        logging_nan_inf_filter=False,
+        eval_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        max_length=max_length,
+        packing=settings.packing,
+        packing_strategy="bfd",
+        # The rows are ready as they are; only packing still has to put them together.
+        dataset_kwargs={"skip_prepare_dataset": not settings.packing},
+        dataloader_pin_memory=cuda,
+    )
+    tuned_whole = recipe.method == "full"
+    # Weights that are trained stay in float32: in pure bfloat16 most small steps would round to nothing.
+    stored = torch.float32 if tuned_whole else dtype
+    model = load_model(info.path, device, stored, quantise=recipe.method == "qlora" and not info.quantised)
+    job.check_stop()
+    try:
+        trainer = SealedTrainer(
+            model,
+            args=options,
+            train_dataset=_dataset(rows),
+            processing_class=load_tokenizer(info.path),
+            peft_config=None if tuned_whole else _adapter(recipe),
+            job=job,
+            validation=validation.rows if validation else [],
+        )
+    except ValueError as error:
+        if "not found in the base model" not in str(error):
+            raise
+        raise JobError(
+            "refused",
+            f"`{info.name}` has no layers named {recipe.lora.targets}",
+            where="lora.targets",
+            hint="Use all-linear, or names of this model's layers.",
+        ) from error
+    for parameter in trainer.model.parameters():
+        if parameter.requires_grad:
+            # TRL turns the adapters of quantised models to bfloat16; a resumed run would then drift.
+            parameter.data = parameter.data.float()
+    if info.experts and not tuned_whole:
+        job.log("warning", "The experts of this model are fused: adapters and 4-bit weights leave them out.")
+    return trainer
+
+
+def _adapter(recipe: Recipe) -> Any:
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=recipe.lora.r,
+        lora_alpha=recipe.lora.alpha,
+        lora_dropout=recipe.lora.dropout,
+        target_modules=recipe.lora.targets,
+        task_type="CAUSAL_LM",
+    )
+
+
+def _dataset(rows: Encoded) -> Dataset:
+    return Dataset.from_dict(
+        {"input_ids": [row.input_ids for row in rows.rows], "labels": [row.labels for row in rows.rows]}
+    )
+
+
+def _plan(trainer: SealedTrainer, job: Job, recipe: Recipe, rows: Encoded, max_length: int) -> None:
+    """Count the steps as the Trainer does and set when to evaluate and save."""
+    settings = recipe.train
+    batches = math.ceil(len(trainer.train_dataset) / settings.micro_batch_size)
+    total = settings.max_steps
+    if total <= 0:
+        total = math.ceil(settings.epochs * max(1, math.ceil(batches / settings.accumulation)))
+    eval_every = settings.eval_every or max(1, round(total / _EVALUATIONS))
+    trainer.plan = Plan(
+        total_steps=total,
+        eval_every=eval_every,
+        save_every=settings.save_every or eval_every,
+        keep=settings.keep_checkpoints,
+        accumulation=settings.accumulation,
+        facts={"total_steps": total, "recipe": checkpoints.fingerprint(job.spec["recipe"])},
+        checks={
+            "rows": len(rows.rows),
+            "tokens": rows.tokens,
+            "loss_tokens": sum(row.loss_tokens for row in rows.rows),
+            "max_length": max_length,
+            "cut": len(rows.cut),
+            "left_out": len(rows.left_out),
+        },
+    )
+
+
+def _continue_from(trainer: SealedTrainer, checkpoint: Path) -> dict[str, Any]:
+    """Take up what the checkpoint's manifest says. Raises where it belongs to another recipe."""
+    manifest: dict[str, Any] = read_json(checkpoint / checkpoints.MANIFEST)
+    if manifest.get("recipe") != trainer.plan.facts["recipe"]:
+        raise JobError(
+            "refused",
+            "the recipe in spec.json is not the one that this checkpoint was trained with",
+            where=str(checkpoint),
+            hint="Bring the old spec.json back, or start a new run with the new recipe.",
+        )
+    best = manifest.get("best")
+    # Its checkpoint may have been put aside as damaged: then the next evaluation decides anew.
+    if best and (checkpoints.at(checkpoint.parent, best["step"]) / checkpoints.MANIFEST).is_file():
+        trainer.best = Best(best["step"], best["loss"])
+    trainer._total_train_tokens = manifest["tokens"]
+    trainer.job.step = manifest["step"]
+    return manifest
+
+
+def _say_start(
+    trainer: SealedTrainer,
+    job: Job,
+    recipe: Recipe,
+    info: ModelInfo,
+    rows: Encoded,
+    validation: Encoded | None,
+    manifest: dict[str, Any] | None,
+) -> None:
+    trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
+    device = trainer.args.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    adapters = 0 if recipe.method == "full" else trainable
+    job.emit(
+        "start",
+        sync=True,
+        attempt=job.attempt,
+        pid=os.getpid(),
+        total_steps=trainer.plan.total_steps,
+        epochs=recipe.train.epochs,
+        train_rows=len(rows.rows),
+        validation_rows=len(validation.rows) if validation else 0,
+        trainable_parameters=trainable,
+        total_parameters=info.parameters + adapters,
+        device=name,
+        resumed_from=manifest["step"] if manifest else None,
+    )
+    lengths = np.fromiter((len(row.input_ids) for row in rows.rows), np.int64)
+    begin = f"Going on from step {manifest['step']}" if manifest else "Training"
+    print(
+        f"{begin}: {recipe.method} of {info.name} on {name}, {trainable:,} of {info.parameters + adapters:,} "
+        f"parameters; {len(rows.rows)} rows of {int(np.median(lengths))} tokens (median), "
+        f"{trainer.plan.total_steps} steps",
+        flush=True,
+    )
+
+
+def _export(trainer: SealedTrainer, job: Job, recipe: Recipe, info: ModelInfo) -> None:
+    """Copy the best weights, else the last ones, to adapter/ or model/, as plain PEFT or transformers folders."""
+    root = job.folder / "checkpoints"
+    best = checkpoints.at(root, trainer.best.step) if trainer.best.step is not None else None
+    if best is not None and (trouble := checkpoints.problem(best)):
+        job.log("warning", f"The best checkpoint (step {trainer.best.step}) is not used: {trouble}.")
+        best = None
+    source = best or checkpoints.newest_good(root, job.log)
+    if source is None:
+        return
+    target = checkpoints.export(source, job.folder / ("model" if recipe.method == "full" else "adapter"))
+    settings = target / "adapter_config.json"
+    if settings.is_file():
+        content = json.loads(settings.read_bytes())
+        # A hub id stays one, so that the adapter can be given away; else the folder that we loaded.
+        content["base_model_name_or_path"] = info.name if _is_hub_id(info) else str(info.path)
+        write_json(settings, content)
+    checkpoints.flush(target)
+    job.log("info", f"The weights of step {source.name.rpartition('-')[2]} are in {target.name}/.")
+
+
+def _is_hub_id(info: ModelInfo) -> bool:
+    return "snapshots" in info.path.parts and f"models--{info.name.replace('/', '--')}" in info.path.parts

@@ -1,0 +1,238 @@
+"""TRL's SFTTrainer with exact validation, sealed checkpoints, and events for those who watch."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import trl
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from core.engine import checkpoints
+from core.engine.answering import losses
+from core.engine.encode import Row
+from core.engine.job import Job, JobError
+from core.engine.loading import resident_bytes
+from core.engine.preflight import preflight
+from core.engine.sampling import Sampler
+
+
+@dataclass(slots=True)
+class Plan:
+    """When what happens, in optimizer steps, and what a checkpoint's manifest says beside its files."""
+
+    total_steps: int
+    eval_every: int
+    save_every: int
+    keep: int
+    accumulation: int
+    facts: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Best:
+    """The step with the lowest validation loss so far, None before the first evaluation."""
+
+    step: int | None = None
+    loss: float = math.inf
+
+
+class SealedTrainer(trl.SFTTrainer):
+    """An SFTTrainer whose evaluations and checkpoints are ours, and which never steps on a loss that is not finite."""
+
+    def __init__(self, *arguments: Any, job: Job, validation: Sequence[Row], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.job = job
+        self.validation = [(row.input_ids.tolist(), row.labels.tolist()) for row in validation]
+        self.plan = Plan(0, 1, 1, 1, 1)
+        self.best = Best()
+        self.sampler: Sampler | None = None
+        self.paused = 0.0  # seconds spent on evaluations and checkpoints
+        self.remove_callback(PrinterCallback)
+        self.add_callback(Flow(self))
+
+    def training_step(self, *arguments: Any, **options: Any) -> torch.Tensor:
+        """As TRL's. Raises JobError where the loss is NaN or infinite, before a weight has changed."""
+        loss = super().training_step(*arguments, **options)
+        if not bool(torch.isfinite(loss)):
+            raise _nonfinite("loss", float(loss), self.state.global_step + 1)
+        return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        # Under float16 the scaler meets infinities on its way to the right scale, and skips those steps itself.
+        if self.accelerator.scaler is None and not math.isfinite(float(norm)):
+            raise _nonfinite("gradient norm", float(norm), self.state.global_step + 1)
+        return norm
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """The mean loss a token over all validation rows, exact whatever the batches; answers the samples too."""
+        began = time.monotonic()
+        step = self.state.global_step
+        result: dict[str, float] = {}
+        with self._answering():
+            if self.validation:
+                parts = [
+                    part for batch in losses(self.model, self.validation, self._tokenizer.pad_token_id) for part in batch
+                ]
+                tokens = sum(count for _, _, count in parts)
+                loss = math.fsum(nll for _, nll, _ in parts) / tokens
+                # Step 0 is the untuned model: a line to compare with, not a checkpoint to keep.
+                best = step > 0 and loss < self.best.loss
+                if best:
+                    self.best = Best(step, loss)
+                result = {"eval_loss": loss}
+                self.job.emit(
+                    "eval",
+                    sync=True,
+                    step=step,
+                    epoch=self.state.epoch or 0.0,
+                    loss=loss,
+                    rows=len(parts),
+                    tokens=tokens,
+                    seconds=time.monotonic() - began,
+                    best=best,
+                )
+                print(f"step {step}: validation loss {loss:.4f}{' (best so far)' if best else ''}", flush=True)
+            if self.sampler:
+                self.sampler.write(self.model, step)
+        self.paused += time.monotonic() - began
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
+        if self.best.step == step:
+            self.control.should_save = True
+        return result
+
+    @contextlib.contextmanager
+    def _answering(self) -> Any:
+        training = self.model.training
+        self.model.eval()
+        try:
+            with self.compute_loss_context_manager():
+                yield
+        finally:
+            self.model.train(training)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        began = time.monotonic()
+        step = self.state.global_step
+        folder = checkpoints.at(Path(self.args.output_dir), step)
+        # Not SFTTrainer's: it writes a model card into the folder of all checkpoints at every save.
+        Trainer._save_checkpoint(self, model, trial)
+        best = {"step": self.best.step, "loss": self.best.loss} if self.best.step is not None else None
+        facts = {"step": step, "best": best, "tokens": self._total_train_tokens, **self.plan.facts}
+        checkpoints.seal(folder, facts)
+        self.job.emit(
+            "checkpoint",
+            sync=True,
+            step=step,
+            path=folder.relative_to(self.job.folder).as_posix(),
+            seconds=time.monotonic() - began,
+            best=self.best.step == step,
+        )
+        checkpoints.rotate(folder.parent, self.plan.keep, self.best.step)
+        self.paused += time.monotonic() - began
+
+
+class Flow(TrainerCallback):
+    """Decides when to evaluate, save and stop, and writes the step events."""
+
+    def __init__(self, trainer: SealedTrainer) -> None:
+        self._trainer = trainer
+        self._clock = 0.0
+        self._tokens = 0
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        """Answer the samples with the untuned model, then the preflight."""
+        trainer, job = self._trainer, self._trainer.job
+        job.step = state.global_step
+        if state.global_step == 0:
+            trainer.evaluate()
+        job.check_stop()
+        measured = preflight(trainer, trainer.plan.accumulation)
+        job.emit("preflight", sync=True, **measured, checks=trainer.plan.checks)
+        print(
+            f"Longest batch: {measured['longest_tokens']} tokens a row, "
+            f"peak memory {measured['peak_memory_bytes'] / 2**30:.2f} GiB, "
+            f"about {measured['eta_seconds'] / 60:.1f} min of training",
+            flush=True,
+        )
+        job.check_stop()
+        self._tokens = trainer._total_train_tokens
+        trainer.paused = 0.0
+        self._clock = time.monotonic()
+        return control
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        """Look at the inbox; evaluate, save or stop where it is time."""
+        job, plan, step = self._trainer.job, self._trainer.plan, state.global_step
+        job.step = step
+        job.look()
+        last = step >= plan.total_steps
+        if last or step % plan.eval_every == 0:
+            control.should_evaluate = True
+        if last or step % plan.save_every == 0 or job.take("checkpoint"):
+            control.should_save = True
+        if last:
+            control.should_log = True
+            control.should_training_stop = True
+        elif job.stop_asked:
+            job.log("info", f"Stopping after step {step}, as asked; the checkpoint comes first.")
+            control.should_save = True
+            control.should_training_stop = True
+        return control
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Write a step event; the Trainer's own history is dropped, or each checkpoint would hold all of it."""
+        state.log_history.clear()
+        if not logs or "loss" not in logs:
+            return
+        trainer = self._trainer
+        now = time.monotonic()
+        seconds = max(1e-9, now - self._clock - trainer.paused)
+        tokens = trainer._total_train_tokens
+        trainer.job.emit(
+            "step",
+            step=state.global_step,
+            epoch=state.epoch,
+            loss=logs["loss"],
+            grad_norm=logs.get("grad_norm"),
+            learning_rate=logs.get("learning_rate"),
+            tokens=tokens,
+            tokens_per_second=(tokens - self._tokens) / seconds,
+            seconds=seconds,
+            ram_bytes=resident_bytes(),
+            gpu_bytes=int(torch.cuda.max_memory_allocated()) if args.device.type == "cuda" else None,
+        )
+        print(
+            f"step {state.global_step}/{trainer.plan.total_steps}: loss {logs['loss']:.4f}, "
+            f"{(tokens - self._tokens) / seconds:.0f} tokens/s",
+            flush=True,
+        )
+        self._clock, self._tokens, trainer.paused = now, tokens, 0.0
+
+
+def _nonfinite(what: str, value: float, step: int) -> JobError:
+    return JobError(
+        "nonfinite_loss",
+        f"the {what} became {value:g} at step {step}; that step was not taken",
+        hint="Lower train.learning_rate (try a third), lengthen train.warmup, or look for odd rows in the data.",
+    )
