@@ -12,6 +12,7 @@ from core.errors import DiapasonError
 
 Dicts = Sequence[Mapping[str, Any]]
 _PROBE = "diapasonprobe"
+_REASONING_FIELD = re.compile(r"""reasoning_content|message(\.|\[['"])thinking""")
 _THINK_OPENED = re.compile(r"<think>\s*$")
 
 
@@ -19,13 +20,27 @@ _THINK_OPENED = re.compile(r"<think>\s*$")
 class Located:
     """A rendered conversation; `spans`: (start, end) characters that carry loss, in order, one or more a turn.
 
-    last: where the last turn with loss starts. method: how the spans were found.
+    prompt: characters of the text that generation gives the model before the last turn with loss.
+    method: how the spans were found.
     """
 
     text: str
     spans: list[tuple[int, int]]
-    last: int
+    prompt: int
     method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation to render; thinking: whether the template shall let the model think, where it has that."""
+
+    messages: Dicts
+    tools: Dicts | None = None
+    thinking: bool = False
+
+    def upto(self, turn: int) -> Chat:
+        """The same before message number `turn`."""
+        return Chat(self.messages[:turn], self.tools, self.thinking)
 
 
 class Masker:
@@ -39,46 +54,67 @@ class Masker:
 
     def __init__(self, template: Template) -> None:
         self._template = template
+        self._chooses = "enable_thinking" in template.source
+        self._reasons = bool(_REASONING_FIELD.search(template.source))
         self.header, self.tail = self._probe()
         self.stop = ""  # text of the end-of-turn token, once the tokenizer has named it
 
-    def render(self, messages: Dicts, tools: Dicts | None = None) -> str:
-        """`messages` as the template writes them."""
-        return self._template.render(messages, tools=tools)
+    def render(self, chat: Chat) -> str:
+        """The conversation as the template writes it."""
+        return self._template.render(chat.messages, tools=chat.tools, **self._choice(chat))
 
-    def prompt(self, messages: Dicts, tools: Dicts | None = None, **extra: Any) -> str:
-        """`messages` up to where the assistant begins to speak."""
-        return self._template.render(messages, add_generation_prompt=True, tools=tools, **extra) + self.header
+    def prompt(self, chat: Chat) -> str:
+        """The conversation up to where the assistant begins to speak."""
+        text = self._template.render(
+            chat.messages, add_generation_prompt=True, tools=chat.tools, **self._choice(chat)
+        )
+        return text + self.header
 
-    def locate(self, messages: Dicts, wanted: Collection[int], tools: Dicts | None = None) -> Located | None:
-        """Where the assistant turns `wanted` (indexes of messages) are in the whole conversation."""
-        found = self._by_marks(messages, wanted, tools)
+    def prepare(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """The message with its think block in the field that the template reads, where it reads one."""
+        content = message.get("content")
+        if not self._reasons or message.get("role") != "assistant" or not isinstance(content, str):
+            return dict(message)
+        thought, closed, answer = content.rpartition("</think>")
+        if not closed or "reasoning_content" in message:
+            return dict(message)
+        return {
+            **message,
+            "content": answer.lstrip("\n"),
+            "reasoning_content": thought.rpartition("<think>")[2].strip("\n"),
+        }
+
+    def locate(self, chat: Chat, wanted: Collection[int]) -> Located | None:
+        """Where the assistant turns `wanted` (indexes of messages, at least one) are in the whole conversation."""
+        found = self._by_marks(chat, wanted)
         if found:
             return found
-        text = self._template.render(messages, tools=tools)
+        text = self.render(chat)
         spans: list[tuple[int, int]] = []
+        prompt = 0
         for turn in sorted(wanted):
-            span = self._difference(messages, turn, text, tools)
-            if span is None or (spans and span[0] < spans[-1][1]):
+            place = self._difference(chat, turn, text)
+            if place is None or (spans and place[0][0] < spans[-1][1]):
                 return None
-            spans.append(span)
-        return Located(text, spans, spans[-1][0], "prefix") if spans else None
+            spans.append(place[0])
+            prompt = place[1]
+        return Located(text, spans, prompt, "prefix")
 
-    def locate_last(self, messages: Dicts, tools: Dicts | None = None) -> Located:
+    def locate_last(self, chat: Chat) -> Located:
         """Where the last message, an assistant turn, is; the text is what the model shall read and write.
 
         Raises:
             DiapasonError: where its words cannot be told from the rest, or the template drops a part of them.
         """
-        turn = len(messages) - 1
-        found = self._by_marks(messages, [turn], tools)
+        turn = len(chat.messages) - 1
+        found = self._by_marks(chat, [turn])
         if found:
             return found
-        text = self._template.render(messages, tools=tools)
-        span = self._difference(messages, turn, text, tools)
-        if span:
-            return Located(text, [span], span[0], "prefix")
-        joined = self._joined(messages, text, tools)
+        text = self.render(chat)
+        place = self._difference(chat, turn, text)
+        if place:
+            return Located(text, [place[0]], place[1], "prefix")
+        joined = self._joined(chat, text)
         if joined:
             return joined
         raise DiapasonError(
@@ -87,41 +123,40 @@ class Masker:
             hint="Take a model whose template keeps the conversation as it is, or give the rows as plain text.",
         )
 
-    def _by_marks(self, messages: Dicts, wanted: Collection[int], tools: Dicts | None) -> Located | None:
-        marked = self._template.render_marked(messages, tools=tools)
-        if marked is None or len(marked[1]) < len(wanted) or not wanted:
+    def _choice(self, chat: Chat) -> dict[str, Any]:
+        return {"enable_thinking": chat.thinking} if self._chooses else {}
+
+    def _marked(self, chat: Chat, *, prompt: bool = False) -> tuple[str, list[tuple[int, int]]] | None:
+        return self._template.render_marked(
+            chat.messages, add_generation_prompt=prompt, tools=chat.tools, **self._choice(chat)
+        )
+
+    def _by_marks(self, chat: Chat, wanted: Collection[int]) -> Located | None:
+        marked = self._marked(chat)
+        if marked is None or len(marked[1]) < len(wanted):
             return None
         text, spans = marked
-        turns = [index for index, message in enumerate(messages) if message.get("role") == "assistant"]
+        turns = [index for index, message in enumerate(chat.messages) if message.get("role") == "assistant"]
         last = max(wanted)
-        # One more than each turn's first mark; asked only where some turns stay without loss.
-        needed = turns if len(wanted) < len(turns) else [last]
-        first = {turn: self._marks_before(messages, turn, spans, tools) for turn in needed}
-        if any(count is None for count in first.values()):
-            return None
+        starts: list[int] = []  # for each turn asked for, the number of its first mark
+        for turn in turns if len(wanted) < len(turns) else [last]:
+            before = self._marked(chat.upto(turn), prompt=True) if turn else ("", [])
+            if before is None or before[1] != spans[: len(before[1])]:
+                return None
+            starts.append(len(before[1]))
         kept = spans
         if len(wanted) < len(turns):
-            bounds = [*(first[turn] or 0 for turn in turns), len(spans)]
+            bounds = [*starts, len(spans)]
             kept = [
                 span
                 for turn, start, end in zip(turns, bounds, bounds[1:], strict=False)
                 if turn in wanted
                 for span in spans[start:end]
             ]
-        at = first[last] or 0
-        if not kept or at >= len(spans):
-            return None
-        return Located(text, [self._with_stop(text, span) for span in kept], spans[at][0], "marks")
-
-    def _marks_before(
-        self, messages: Dicts, turn: int, spans: list[tuple[int, int]], tools: Dicts | None
-    ) -> int | None:
-        if turn == 0:
-            return 0
-        before = self._template.render_marked(messages[:turn], add_generation_prompt=True, tools=tools)
-        if before is None or before[1] != spans[: len(before[1])]:
-            return None
-        return len(before[1])
+        prompt = self.prompt(chat.upto(last)) if last else ""
+        if not kept or not text.startswith(prompt):
+            return None  # marks that do not begin where generation does would teach what is never asked for
+        return Located(text, [self._with_stop(text, span) for span in kept], len(prompt), "marks")
 
     def _with_stop(self, text: str, span: tuple[int, int]) -> tuple[int, int]:
         """The span with the end-of-turn token behind it, where the marks leave that out."""
@@ -132,12 +167,12 @@ class Masker:
         space = len(rest) - len(rest.lstrip())
         return (start, end + space + len(self.stop)) if rest[space:].startswith(self.stop) else span
 
-    def _difference(self, messages: Dicts, turn: int, text: str, tools: Dicts | None) -> tuple[int, int] | None:
+    def _difference(self, chat: Chat, turn: int, text: str) -> tuple[tuple[int, int], int] | None:
+        """The span of a turn in `text` and the length of the prompt before it, or None."""
         if turn == 0:
             return None
-        before = self.prompt(messages[:turn], tools)
-        last = turn == len(messages) - 1
-        upto = text if last else self._template.render(messages[: turn + 1], tools=tools)
+        before = self.prompt(chat.upto(turn))
+        upto = text if turn == len(chat.messages) - 1 else self.render(chat.upto(turn + 1))
         if not upto.startswith(before):
             return None
         end = len(upto)
@@ -147,32 +182,37 @@ class Masker:
             end = at + len(self.stop)
             if at < 0 or text[:end] != upto[:end]:
                 return None
-        return (len(before), end) if _kept(messages[turn], text[len(before) : end]) else None
+        if not _kept(chat.messages[turn], text[len(before) : end]):
+            return None
+        start = len(before)
+        if self._chooses:
+            # Where the usual prompt leaves the think block to the model, it learns that block too.
+            usual = self._template.render(chat.messages[:turn], add_generation_prompt=True, tools=chat.tools)
+            start = len(usual) if before.startswith(usual) else start
+        return (start, end), len(before)
 
-    def _joined(self, messages: Dicts, text: str, tools: Dicts | None) -> Located | None:
+    def _joined(self, chat: Chat, text: str) -> Located | None:
         """The generation prompt and the answer put together, where the template writes them differently.
 
         Some prompts open a think block that the finished turn does not show (DeepSeek-R1), some end in white
         space that it lacks. Training then reads what generation does: the prompt as it is, then the answer.
         """
-        if len(messages) < 2:
+        if len(chat.messages) < 2:
             return None
-        before = self.prompt(messages[:-1], tools)
+        answer = chat.messages[-1]
+        before = self.prompt(chat.upto(len(chat.messages) - 1))
         opened = _THINK_OPENED.search(before)
         base = before[: opened.start()] if opened else before.rstrip()
         if not text.startswith(base):
             return None
-        rest = text[len(base) :]
+        rest = text[len(base) :].lstrip()
         if opened:
-            content = str(messages[-1].get("content") or "")
-            thought, closed, _ = content.rpartition("</think>")
-            thought = thought.replace("<think>", "", 1).strip("\n") if closed else ""
-            rest = f"{thought}\n</think>\n\n" + rest.lstrip("\n")
-        else:
-            rest = rest.lstrip()
-        if not _kept(messages[-1], rest):
+            thought, _ = _parts(answer)
+            rest = f"{thought}\n</think>\n\n{rest}"
+        if not _kept(answer, rest):
             return None
-        return Located(before + rest, [(len(before), len(before) + len(rest))], len(before), "joined")
+        whole = before + rest
+        return Located(whole, [(len(before), len(whole))], len(before), "joined")
 
     def _probe(self) -> tuple[str, str]:
         """The header that the template writes before an answer but not in its generation prompt, and what it
@@ -194,8 +234,13 @@ class Masker:
 
 def _kept(message: Mapping[str, Any], shown: str) -> bool:
     """Whether `shown` holds the words of `message`: the answer, and the thinking in front of it."""
+    thought, answer = _parts(message)
+    return bool(message.get("tool_calls")) or (answer.strip() in shown and thought in shown)
+
+
+def _parts(message: Mapping[str, Any]) -> tuple[str, str]:
+    """The thinking and the answer of an assistant message, either of which may be empty."""
     content = message.get("content")
-    if message.get("tool_calls") or not isinstance(content, str):
-        return True
-    thought, _, answer = content.rpartition("</think>")
-    return answer.strip() in shown and thought.replace("<think>", "", 1).strip() in shown
+    thought, _, answer = content.rpartition("</think>") if isinstance(content, str) else ("", "", "")
+    given = message.get("reasoning_content")
+    return (given if isinstance(given, str) else thought.rpartition("<think>")[2]).strip(), answer

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from core.chat.masks import Located, Masker
+from core.chat.masks import Chat, Dicts, Located, Masker
 from core.chat.template import Template
 from core.chat.tokenizer import ModelTokenizer
 from core.data.example import Example
@@ -17,7 +17,6 @@ from core.models import ModelInfo, read_json_file
 
 NO_LOSS = -100
 Loss = Literal["all-answers", "last-answer", "everything"]
-Dicts = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +90,8 @@ class ChatModel:
         masker = self._for(tools)
         if masker is None:
             return "".join(_plain(message) for message in messages)
-        if add_generation_prompt:
-            return masker.prompt(messages, tools, **self._extra())
-        return masker.render(messages, tools)
+        chat = Chat([masker.prepare(message) for message in messages], tools, self.thinking)
+        return masker.prompt(chat) if add_generation_prompt else masker.render(chat)
 
     def prompt_ids(self, messages: Dicts, tools: Dicts | None = None) -> list[int]:
         """The ids after which the model shall answer: with generation prompt, and at most one BOS."""
@@ -159,39 +157,35 @@ class ChatModel:
     def _for(self, tools: Dicts | None) -> Masker | None:
         return self._tool_masker if tools and self._tool_masker else self._masker
 
-    def _extra(self) -> dict[str, Any]:
-        return {} if self.thinking else {"enable_thinking": False}
-
     def _encode(self, example: Example, loss: Loss) -> list[Encoded]:
         if example.text is not None:
             ids = [*self.tokenizer.prefix, *self.tokenizer.ids(example.text)]
             if not ids or ids[-1] != self.eos_id:
                 ids.append(self.eos_id)
             return [Encoded(ids, list(ids), 0, "text", True, 0)]
-        messages = [message.to_dict() for message in example.messages]
+        messages: Dicts = [message.to_dict() for message in example.messages]
         tools = list(example.tools) or None
         wanted = _wanted(example, loss)
         masker = self._for(tools)
         if masker is None:
             return [self._encode_plain(messages, tools, wanted, loss)]
+        thinking = self.thinking or answers_think([example])
+        chat = Chat([masker.prepare(message) for message in messages], tools, thinking)
         if loss == "everything":
-            text = masker.render(messages, tools)
-            whole = Located(text, [(0, len(text))], 0, "everything")
-            return [self._tokens(whole, messages[: max(wanted)], tools, masker)]
-        found = masker.locate(messages, wanted, tools)
+            text = masker.render(chat)
+            prompt = masker.prompt(chat.upto(max(wanted))) if max(wanted) else ""
+            at = len(prompt) if text.startswith(prompt) else 0
+            return [self._tokens(Located(text, [(0, len(text))], at, "everything"))]
+        found = masker.locate(chat, wanted)
         if found:
-            return [self._tokens(found, messages[: max(wanted)], tools, masker)]
+            return [self._tokens(found)]
         if len(wanted) > 1:
             # A turn without anything before it has no prompt, and nothing to be learned from.
             wanted = [turn for turn in wanted if turn]
-        return [
-            self._tokens(masker.locate_last(messages[: turn + 1], tools), messages[:turn], tools, masker)
-            for turn in wanted
-        ]
+        return [self._tokens(masker.locate_last(chat.upto(turn + 1))) for turn in wanted]
 
-    def _tokens(self, found: Located, before: Dicts, tools: Dicts | None, masker: Masker) -> Encoded:
-        prompt = masker.prompt(before, tools, **self._extra()) if before else ""
-        at = len(prompt) if found.text.startswith(prompt) else found.last
+    def _tokens(self, found: Located) -> Encoded:
+        at = found.prompt
         ids, spans = self._cut_at(found.text, sorted({at, *(start for start, _ in found.spans)}))
         while len(ids) > 1 and ids[0] == ids[1] == self.bos_id:
             ids, spans = ids[1:], spans[1:]
@@ -203,8 +197,7 @@ class ChatModel:
             while token < len(ids) and spans[token][0] < end:
                 labels[token] = ids[token]
                 token += 1
-        answer = max(at, found.last)
-        if not any(label in self.stop_ids and spans[index][0] >= answer for index, label in enumerate(labels)):
+        if not any(label in self.stop_ids and spans[index][0] >= at for index, label in enumerate(labels)):
             # The template closes no turn: the end of the row is the only end to learn.
             ids, labels = [*ids, self.turn_end_id], [*labels, self.turn_end_id]
         length = sum(1 for _, end in spans if end <= at)

@@ -149,6 +149,7 @@ class Template:
         *,
         add_generation_prompt: bool = False,
         tools: Sequence[Mapping[str, Any]] | None = None,
+        **extra: Any,
     ) -> tuple[str, list[tuple[int, int]]] | None:
         """The text and the (start, end) characters of what the assistant says in it.
 
@@ -156,8 +157,8 @@ class Template:
         """
         if self._marked is None:
             return None
-        text = self.render(messages, add_generation_prompt=add_generation_prompt, tools=tools)
-        marked = self._run(self._marked, messages, add_generation_prompt, tools, {})
+        text = self._run(self._plain, messages, add_generation_prompt, tools, extra)
+        marked = self._run(self._marked, messages, add_generation_prompt, tools, extra)
         clean, spans = _unframe(marked)
         # Differs where the messages hold the noncharacters, or the template looks into what it has written.
         return (text, spans) if clean == text else None
