@@ -6,7 +6,6 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 def new_ulid() -> str:
     """A new ULID in lower case: 48 bits of milliseconds, 80 random bits (github.com/ulid/spec)."""
-    number = (int(time.time() * 1000) << 80) | secrets.randbits(80)
+    number = (int(time.time() * 1000) << 80) | int.from_bytes(os.urandom(10))
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
@@ -42,7 +41,7 @@ def write_atomic(path: Path, content: bytes | str, *, mode: int = 0o600) -> None
         OSError: when the folder is missing, read-only or full; the old file is then untouched.
     """
     data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as handle:
             handle.write(data)
