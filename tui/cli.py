@@ -92,20 +92,9 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _app() -> int:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise DiapasonNoTerminal()
     from tui.app import run as run_app
 
     return run_app()
-
-
-class DiapasonNoTerminal(DiapasonError):
-    """The app was asked for where there is no terminal."""
-
-    exit_code = 2
-
-    def __init__(self) -> None:
-        super().__init__("the app needs a terminal", hint="`diapason --help` lists the commands that need none.")
 
 
 def _crashed(error: Exception) -> int:
