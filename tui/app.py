@@ -25,6 +25,7 @@ from textual.screen import Screen
 from core.errors import DiapasonError
 from core.home import home
 from core.text import visible
+from tui.recent import remember
 from tui.screens.base import DiapasonScreen
 from tui.theme import DARK, SIXTEEN, load_themes
 from tui.widgets.linefilter import ControlFilter
@@ -103,6 +104,8 @@ class DiapasonApp(App[int]):
             self.notify(str(error), severity="error", timeout=10)
             return
         screen.screen_name = name
+        if isinstance(path := kwargs.get("path"), str | Path) and name == "browse":
+            remember(path)
         self.push_screen(screen)
 
     def notify(self, message: str, **kwargs: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]

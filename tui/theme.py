@@ -57,7 +57,18 @@ def read_theme(path: Path) -> Theme:
             raise DiapasonError("every variable is a text", where=f"{path.name}: variables.{key}")
         if not key.endswith("text-style") and not value.startswith("auto"):
             _check_colour(value.split(" ")[0] if value else value, f"{path.name}: variables.{key}")
+    values["variables"] = {**_strengths(values), **values.get("variables", {})}
     return Theme(**values)
+
+
+def _strengths(values: dict[str, Any]) -> dict[str, str]:
+    """The foreground's two weaker strengths, which Textual would give as "auto", for a theme that does not say."""
+    if values.get("ansi"):
+        return {"text-muted": "ansi_bright_black", "text-disabled": "ansi_bright_black"}
+    dark = values.get("dark", True)
+    front = Color.parse(values.get("foreground") or ("#e0e0e0" if dark else "#202020"))
+    back = Color.parse(values.get("background") or ("#121212" if dark else "#efefef"))
+    return {"text-muted": back.blend(front, 0.6).hex, "text-disabled": back.blend(front, 0.38).hex}
 
 
 def load_themes(own: Path | None = None) -> Themes:

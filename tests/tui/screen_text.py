@@ -41,5 +41,7 @@ async def until(pilot: Pilot[Any], condition: Callable[[], Any], seconds: float 
 def save_png(app: App[Any], path: Path) -> None:
     """Save the screen as a picture, to be looked at (needs rsvg-convert)."""
     svg = path.with_suffix(".svg")
-    svg.write_text(app.export_screenshot(simplify=False), "utf-8")
+    # Without this rsvg-convert drops the blanks at the start of each piece of text.
+    picture = app.export_screenshot(simplify=False).replace("<text ", '<text xml:space="preserve" ')
+    svg.write_text(picture, "utf-8")
     subprocess.run(["rsvg-convert", "-o", str(path), str(svg)], check=True)

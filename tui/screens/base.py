@@ -34,9 +34,9 @@ class DiapasonScreen(Screen[None]):
     """
 
     ACTIONS: ClassVar[tuple[Action, ...]] = ()
-    HELP: ClassVar[str] = ""
+    HELP: ClassVar[str | None] = None
     """What the screen is for, in a sentence or two, for the `?` help."""
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (NARROW, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (NARROW, "-wide")]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         own = cls.__dict__.get("ACTIONS")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from itertools import groupby
 from typing import ClassVar
 
@@ -12,9 +13,11 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from core.text import cells
+from core.text import cells, visible
 from tui.actions import key_name
 from tui.screens.base import DiapasonScreen
+
+_KEYS_WIDTH, _TEXT_WIDTH = 13, 53
 
 
 class HelpScreen(ModalScreen[None]):
@@ -53,11 +56,27 @@ class HelpScreen(ModalScreen[None]):
             for action in actions:
                 keys = action.shown or " ".join(key_name(key.strip()) for key in action.key.split(","))
                 reason = self.subject.why_not(action)
-                parts.append((f"  {keys}{' ' * max(1, 12 - cells(keys))}", "bold"))
-                parts.append((action.help, "$foreground" if reason is None else "$text-muted"))
+                parts += _entry(keys, action.help, "$foreground" if reason is None else "$text-muted")
                 if reason is not None:
-                    parts.append((f" Not now: {reason}.", "$warning"))
-                parts.append("\n")
+                    parts += _entry("", f"not now: {reason}", "$warning")
             parts.append("\n")
-        parts.append(("ctrl+p finds any of them by name.", "$text-muted"))
+        parts.append(("Where the focus is\n", "bold $accent"))
+        for keys, text in self._widget_keys():
+            parts += _entry(keys, text, "$foreground")
+        parts.append(("\nctrl+p finds any of them by name.", "$text-muted"))
         return Content.assemble(*parts)
+
+    def _widget_keys(self) -> list[tuple[str, str]]:
+        """The keys of the screen's own widgets: what a widget's class says in HELP_KEYS, each class once."""
+        kinds = {type(widget) for widget in self.subject.query("*")}
+        found = [pair for kind in kinds for pair in getattr(kind, "HELP_KEYS", ())]
+        return [*sorted(found, key=lambda pair: pair[0], reverse=True), ("tab", "The next part of the screen.")]
+
+
+def _entry(keys: str, text: str, style: str) -> list[tuple[str, str] | str]:
+    """A key and what it does, wrapped beside it."""
+    lines = textwrap.wrap(visible(text), _TEXT_WIDTH) or [""]
+    parts: list[tuple[str, str] | str] = [(f"  {keys}{' ' * max(1, _KEYS_WIDTH - 2 - cells(keys))}", "bold")]
+    for number, line in enumerate(lines):
+        parts += [" " * _KEYS_WIDTH if number else "", (line, style), "\n"]
+    return parts

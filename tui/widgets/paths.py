@@ -28,7 +28,7 @@ def complete(value: str) -> str | None:
     if not value:
         return None
     folder, _, start = value.rpartition("/")
-    base = Path(os.path.expanduser(folder + "/" if folder or value.startswith("/") else "."))
+    base = Path(folder + "/" if folder or value.startswith("/") else ".").expanduser()
     names: list[tuple[str, bool]] = []
     try:
         with os.scandir(base) as entries:
