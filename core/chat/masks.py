@@ -126,24 +126,28 @@ class Masker:
     def _choice(self, chat: Chat) -> dict[str, Any]:
         return {"enable_thinking": chat.thinking} if self._chooses else {}
 
-    def _marked(self, chat: Chat, *, prompt: bool = False) -> tuple[str, list[tuple[int, int]]] | None:
-        return self._template.render_marked(
-            chat.messages, add_generation_prompt=prompt, tools=chat.tools, **self._choice(chat)
-        )
-
     def _by_marks(self, chat: Chat, wanted: Collection[int]) -> Located | None:
-        marked = self._marked(chat)
-        if marked is None or len(marked[1]) < len(wanted):
+        if not self._template.has_marks:
             return None
-        text, spans = marked
+        choice = self._choice(chat)
+        text, spans = self._template.render_marked(chat.messages, tools=chat.tools, **choice)
+        if len(spans) < len(wanted) or text != self.render(chat):
+            return None
         turns = [index for index, message in enumerate(chat.messages) if message.get("role") == "assistant"]
         last = max(wanted)
         starts: list[int] = []  # for each turn asked for, the number of its first mark
+        prompt = ""
         for turn in turns if len(wanted) < len(turns) else [last]:
-            before = self._marked(chat.upto(turn), prompt=True) if turn else ("", [])
-            if before is None or before[1] != spans[: len(before[1])]:
+            before, marked = "", []
+            if turn:
+                before, marked = self._template.render_marked(
+                    chat.messages[:turn], add_generation_prompt=True, tools=chat.tools, **choice
+                )
+            if marked != spans[: len(marked)]:
                 return None
-            starts.append(len(before[1]))
+            starts.append(len(marked))
+            if turn == last:
+                prompt = before + self.header
         kept = spans
         if len(wanted) < len(turns):
             bounds = [*starts, len(spans)]
@@ -153,9 +157,8 @@ class Masker:
                 if turn in wanted
                 for span in spans[start:end]
             ]
-        prompt = self.prompt(chat.upto(last)) if last else ""
         if not kept or not text.startswith(prompt):
-            return None  # marks that do not begin where generation does would teach what is never asked for
+            return None  # what generation reads before the answer must be what training reads
         return Located(text, [self._with_stop(text, span) for span in kept], len(prompt), "marks")
 
     def _with_stop(self, text: str, span: tuple[int, int]) -> tuple[int, int]:

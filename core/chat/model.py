@@ -206,11 +206,8 @@ class ChatModel:
     def _cut_at(self, text: str, borders: Sequence[int]) -> tuple[list[int], list[tuple[int, int]]]:
         """The ids and spans of `text`, with no token across a border: generation begins right there."""
         ids, spans = self.tokenizer.spans(text)
-        crossed = (
-            [border for border in borders if any(start < border < end for start, end in spans)]
-            if self.tokenizer.splits
-            else []
-        )
+        starts = {start for start, _ in spans} | {len(text)}
+        crossed = [border for border in borders if border not in starts] if self.tokenizer.splits else []
         if not crossed:
             return ids, spans
         ids, spans = [], []

@@ -128,7 +128,7 @@ class Template:
         try:
             self._plain = _compile(source, marked=False)
             self.has_marks = _uses_generation(source)
-            self._marked = _compile(source, marked=True) if self.has_marks else None
+            self._marked = _compile(source, marked=True)
         except jinja2.exceptions.TemplateError as error:
             raise DiapasonError(f"the chat template of the model is broken: {error}", where=where) from error
 
@@ -150,18 +150,13 @@ class Template:
         add_generation_prompt: bool = False,
         tools: Sequence[Mapping[str, Any]] | None = None,
         **extra: Any,
-    ) -> tuple[str, list[tuple[int, int]]] | None:
-        """The text and the (start, end) characters of what the assistant says in it.
+    ) -> tuple[str, list[tuple[int, int]]]:
+        """The text and the (start, end) characters of what the `generation` blocks wrote.
 
-        None where the template has no `generation` marks, or where they cannot be followed.
+        The text can differ from `render`'s where the messages hold the two noncharacters that frame the blocks,
+        or where the template looks into what it has written: compare before the spans are relied on.
         """
-        if self._marked is None:
-            return None
-        text = self._run(self._plain, messages, add_generation_prompt, tools, extra)
-        marked = self._run(self._marked, messages, add_generation_prompt, tools, extra)
-        clean, spans = _unframe(marked)
-        # Differs where the messages hold the noncharacters, or the template looks into what it has written.
-        return (text, spans) if clean == text else None
+        return _unframe(self._run(self._marked, messages, add_generation_prompt, tools, extra))
 
     def _run(
         self,

@@ -58,8 +58,9 @@ class ModelTokenizer:
         spans: list[tuple[int, int]] = []
         last = 0
         for start, end in encoding.offsets:
-            spans.append((min(start, last), max(end, last)))
-            last = max(end, last)
+            end = end if end > last else last
+            spans.append((start if start < last else last, end))
+            last = end
         return encoding.ids, spans
 
     def id_of(self, token: str | None) -> int | None:
