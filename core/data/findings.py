@@ -1,0 +1,122 @@
+"""What can be wrong with a data file: every code with its severity, why it matters, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One kind of finding. An error leaves the row out of training; a warning makes it bad; a note informs."""
+
+    severity: Severity
+    title: str
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowFinding:
+    """One finding in one row. `field` is the place inside the row, `column` a 1-based character of the line."""
+
+    code: str
+    message: str
+    detail: str = ""
+    field: str = ""
+    column: int | None = None
+    level: Severity | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return self.level or CODES[self.code].severity
+
+
+_FIX_ROW = "Mend the row, or drop it: it is left out of training."
+
+CODES: dict[str, Code] = {
+    "empty_file": Code("error", "the file holds no rows", "There is nothing to train on.",
+                       "Write one JSON object a line, or name another file."),
+    "unknown_format": Code("error", "the columns are of no known format", "Nobody can tell the prompt from the answer.",
+                           "Rename the fields (prompt, completion), or name the layout with --format."),
+    "bad_json": Code("error", "not JSON", "The row cannot be read.",
+                     "Mend the line at the column given; a JSON encoder writes it right."),
+    "nonfinite_number": Code("error", "NaN or Infinity, which JSON does not have",
+                             "Strict readers refuse the row.", "Write null or leave the field out."),
+    "lone_surrogate": Code("error", "half of a surrogate pair", "The text cannot be written as UTF-8 or tokenised.",
+                           "Write the whole character; the text was cut in the middle of one."),
+    "too_deep": Code("error", "nested too deep", "Readers give up on it.", "Flatten the row."),
+    "big_int": Code("error", "a number too long to read", "Readers refuse it.", "Write it as a string."),
+    "not_object": Code("error", "JSON, but not an object", "A row is an object with named fields.", _FIX_ROW),
+    "duplicate_key": Code("warning", "a key is given twice", "The last one counts; what the first one says is lost.",
+                          "Keep one of them."),
+    "invalid_utf8": Code("error", "bytes that are not UTF-8", "The text is damaged or of another encoding.",
+                         "Save the file as UTF-8, or mend the line."),
+    "encoding": Code("warning", "not UTF-8", "Other tools will read it wrongly or not at all.",
+                     "Save the file as UTF-8: iconv -f ENCODING -t UTF-8 FILE > NEW"),
+    "bom": Code("note", "a byte-order mark at the start", "Some readers take it for part of the first key.",
+                "Save the file as UTF-8 without a mark."),
+    "crlf": Code("note", "Windows line ends", "Harmless here; some tools keep the carriage return.",
+                 "sed -i 's/\\r$//' FILE takes them out."),
+    "no_final_newline": Code("note", "the last line has no line end", "It may have been cut off; appending will join lines.",
+                             "Check the last row, then end it with a line feed."),
+    "blank_lines": Code("note", "blank lines", "They are passed over; strict readers stop at them.", "Remove them."),
+    "pretty_printed_jsonl": Code("note", "objects over several lines", "JSON Lines wants one object a line.",
+                                 "jq -c . FILE > NEW writes one a line."),
+    "wrapped_list": Code("note", "the rows are a list inside an object", "Other tools may not look into it.",
+                         "Save the list alone."),
+    "bad_csv": Code("error", "not CSV", "The record cannot be told from its neighbours.",
+                    "Close the quote; double quotes inside a quoted field."),
+    "ragged_row": Code("error", "another number of fields than the header has", "Fields may sit in the wrong column.",
+                       "Quote fields that hold the delimiter."),
+    "no_header": Code("warning", "no header line", "The columns are guessed from what is in them.",
+                      "Put a first line with names, for example text,label."),
+    "text_rows": Code("note", "plain text", "A row is what is trained on as one piece.",
+                      "Part the text by blank lines to make each paragraph a row."),
+    "mixed_formats": Code("warning", "rows of another format than most", "Other tools refuse such a file.",
+                          "Convert the rows, or keep them in a file of their own."),
+    "missing_field": Code("error", "a field is missing", "Without it there is nothing to learn.", _FIX_ROW),
+    "wrong_type": Code("error", "a field of the wrong type", "Text is needed there.", _FIX_ROW),
+    "bad_role": Code("error", "an unknown role", "The model's template has no place for it.",
+                     "Use system, user, assistant or tool."),
+    "role_alias": Code("warning", "a role under another name", "It is read as the usual one; other tools may refuse it.",
+                       "Write system, user, assistant or tool."),
+    "role_order": Code("error", "roles out of order", "Templates refuse it, or the model learns a dialogue nobody has.",
+                       "system first if at all, then user and assistant in turn; tool after a tool call."),
+    "no_assistant": Code("error", "no assistant message", "There is no answer to learn.", _FIX_ROW),
+    "last_not_assistant": Code("warning", "does not end with the assistant", "What comes after the last answer is not used.",
+                               "Add the answer or cut the end."),
+    "content_parts": Code("note", "content given as a list of parts", "The text parts are joined.",
+                          "Nothing to do unless parts are named that are left out."),
+    "multimodal": Code("error", "a part that is not text", "Only text is trained here.", _FIX_ROW),
+    "tool_args_not_json": Code("warning", "a tool call whose JSON cannot be read", "The model learns broken calls.",
+                               "Write the call as JSON with name and arguments."),
+    "bad_weight": Code("error", "a weight that is neither 0 nor 1", "It says whether a turn carries loss.",
+                       "Use 0 or 1, or leave it out."),
+    "chosen_equals_rejected": Code("error", "chosen and rejected are the same", "There is nothing to prefer.", _FIX_ROW),
+    "empty_input": Code("warning", "an empty prompt", "The model learns to answer nothing.", "Fill it in or drop the row."),
+    "empty_output": Code("error", "an empty answer", "The model learns to say nothing.", "Fill it in or drop the row."),
+    "control_chars": Code("warning", "control characters in the text", "The model learns to write them.",
+                          "Strip them; they are debris of another format."),
+    "terminal_escape": Code("warning", "terminal escape sequences", "They act on a terminal that shows them.",
+                            "Strip them: ESC … sequences are colours and commands, not text."),
+    "bidi_control": Code("warning", "bidirectional control characters", "Text reads otherwise than it is stored.",
+                         "Strip them unless you know why they are there."),
+    "zero_width": Code("warning", "zero-width characters", "Invisible, yet tokens of their own: words no longer match.",
+                       "Strip them."),
+    "exact_duplicate": Code("warning", "extra copies of a row", "They count twice and leak between train and test.",
+                            "Keep the first of each."),
+    "near_duplicate": Code("warning", "copies but for case, spaces and punctuation",
+                           "They add little and leak between train and test.", "Keep one of each."),
+    "contradiction": Code("warning", "the same prompt with different answers", "The model learns neither.",
+                          "Decide on one answer for each prompt."),
+    "too_few_rows": Code("warning", "fewer rows than the task asks for", "Too little to learn from reliably.",
+                         "Collect more rows, or rely on few-shot prompts for now."),
+    "label_imbalance": Code("warning", "labels are far from balanced", "Rare labels are learnt badly and accuracy misleads.",
+                            "Add rows of the rare labels; look at macro-F1."),
+    "single_label": Code("warning", "there is only one label", "Nothing to tell apart.", "Add rows with other labels."),
+}  # fmt: skip
