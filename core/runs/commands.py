@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from typing import Any
 
@@ -30,7 +29,7 @@ def send(folder: RunFolder, command: str, *, who: str = "") -> str:
             hint="`diapason resume RUN` makes it go on." if status != "completed" else None,
         )
     sender = "".join(char for char in (who or f"pid{os.getpid()}") if char.isalnum())[:32]
-    name = f"{time.time_ns()}-{sender}-{secrets.token_hex(4)}"
+    name = f"{time.time_ns()}-{sender}-{os.urandom(4).hex()}"
     value = {"command": command, "id": name, "who": sender, "t": time.time()}
     try:
         folder.control.mkdir(mode=0o700, exist_ok=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +218,8 @@ def find_run(text: str) -> RunFolder:
     Raises:
         DiapasonError: where there is none, with the nearest names, or more than one.
     """
+    import difflib  # only here: a runner, which imports this module, is to stay small
+
     runs = list_runs()
     wanted = text.strip()
     if not runs and "/" not in wanted:
@@ -258,5 +258,7 @@ def short_id(run: RunFolder, among: list[RunFolder]) -> str:
 
 def slug(text: str) -> str:
     """`text` as the end of a folder's name: lower-case ASCII letters, digits and dashes, at most 40."""
+    import unicodedata
+
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "run"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def identify(pid: int) -> dict[str, Any]:
         "start": start_time(pid),
         "boot_id": boot_id(),
         "namespace": namespace(),
-        "host": socket.gethostname(),
+        "host": os.uname().nodename,
     }
 
 

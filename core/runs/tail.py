@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 18
 
 
 class Tail:

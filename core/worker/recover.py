@@ -1,0 +1,71 @@
+"""Runs that were cut off: found, given a new runner, taken up again."""
+
+from __future__ import annotations
+
+import time
+
+from core.errors import DiapasonError
+from core.home import jobs_dir, runs_dir
+from core.runs.folder import FINAL, RunFolder, folders_in
+from core.runs.process import is_here
+from core.runs.status import CUT_OFF, status_of
+from core.worker.launch import launch
+
+_FRESH = 120.0
+
+
+def _unfinished() -> list[RunFolder]:
+    runs = folders_in(runs_dir())
+    every = [*runs, *(job for run in runs for job in run.jobs()), *folders_in(jobs_dir())]
+    return [folder for folder in every if folder.state().get("status") not in FINAL]
+
+
+def adopt_orphans() -> list[RunFolder]:
+    """Start a runner for each job that lives without one; gives those that got one. Cheap; never raises."""
+    adopted: list[RunFolder] = []
+    try:
+        for folder in _unfinished():
+            if status_of(folder) == "unsupervised":
+                launch(folder)
+                adopted.append(folder)
+    except (DiapasonError, OSError):
+        # What cannot be adopted now shows as unsupervised; the command itself is not to fail of it.
+        pass
+    return adopted
+
+
+def cut_off() -> list[tuple[RunFolder, str]]:
+    """Runs and jobs whose runner is gone, with their status (interrupted or unsupervised), oldest first."""
+    found = [(folder, status_of(folder)) for folder in _unfinished()]
+    return [(folder, status) for folder, status in found if status in CUT_OFF]
+
+
+def resume(folder: RunFolder) -> None:
+    """Let a run go on: from its last sealed checkpoint, or from the queue if it had not begun.
+
+    Raises:
+        DiapasonError: where it is completed, is running, or may still be running on another machine.
+    """
+    status = status_of(folder)
+    if status == "completed":
+        raise DiapasonError(f"the run `{folder.name}` is completed; there is nothing to resume")
+    if status not in CUT_OFF and status not in ("stopped", "failed"):
+        raise DiapasonError(f"the run `{folder.name}` is {status}: it has a runner")
+    state = folder.state()
+    job = state.get("job")
+    if status == "interrupted" and isinstance(job, dict) and not is_here(job) and _changed_lately(folder):
+        raise DiapasonError(
+            f"the run `{folder.name}` wrote to its folder within the last two minutes, from {job.get('host')}",
+            hint="It may still run there. Stop it there, or try again in two minutes.",
+        )
+    launch(folder, resume=True)
+
+
+def _changed_lately(folder: RunFolder) -> bool:
+    newest = 0.0
+    for path in (folder.events, folder.gpu):
+        try:
+            newest = max(newest, path.stat().st_mtime)
+        except OSError:
+            continue
+    return 0 <= time.time() - newest < _FRESH

@@ -1,0 +1,32 @@
+"""How long the runner waits for what. The environment changes it, which tests and people with slow disks need."""
+
+from __future__ import annotations
+
+import os
+
+
+def _seconds(name: str, otherwise: float) -> float:
+    try:
+        return max(0.0, float(os.environ[name]))
+    except (KeyError, ValueError):
+        return otherwise
+
+
+class Timing:
+    """All in seconds.
+
+    poll: between two looks at commands and events. stop: what a job gets to finish its step and save before
+    SIGTERM (``DIAPASON_STOP_SECONDS``). term: from SIGTERM to SIGKILL (``DIAPASON_TERM_SECONDS``). linger: what a
+    job gets to leave after its verdict. backoff: waits before the restarts in a row, as many as there may be
+    (``DIAPASON_BACKOFF_SECONDS``, one number scales: the waits are 1, 5 and 20 times it). cards: between two
+    measurements of the cards while waiting for one.
+    """
+
+    def __init__(self) -> None:
+        unit = _seconds("DIAPASON_BACKOFF_SECONDS", 1.0)
+        self.poll = 0.4
+        self.stop = _seconds("DIAPASON_STOP_SECONDS", 60.0)
+        self.term = _seconds("DIAPASON_TERM_SECONDS", 15.0)
+        self.linger = 30.0
+        self.backoff = (unit, 5 * unit, 20 * unit)
+        self.cards = 3.0
