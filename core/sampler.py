@@ -20,6 +20,7 @@ from core.files import JsonlWriter, Lock
 from core.hardware import gpus, sample
 
 _EVERY = 5.0
+_NAP = 0.5
 
 
 def watch(path: Path, pid: int) -> None:
@@ -29,7 +30,7 @@ def watch(path: Path, pid: int) -> None:
     (bytes, of its whole tree), "cpu_percent" (100 a core)}``.
     """
     parent = os.getppid()
-    # The sampler of a runner that was killed leaves within 5 s; until then the file is its own.
+    # The sampler of a runner that was killed leaves within a second; until then the file is its own.
     with Lock(path):
         writer = JsonlWriter(path)
         processes: dict[int, psutil.Process] = {}
@@ -45,7 +46,11 @@ def watch(path: Path, pid: int) -> None:
                 return
             except OSError:  # a full disk: the next sample may find room
                 pass
-            time.sleep(0.5 if first else _EVERY)
+            # In short naps: it leaves as soon as its runner is gone.
+            for _ in range(1 if first else int(_EVERY / _NAP)):
+                time.sleep(_NAP)
+                if os.getppid() != parent:
+                    return
             first = False
 
 

@@ -51,6 +51,7 @@ def fake_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setenv("DIAPASON_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DIAPASON_LOCKS", str(tmp_path / "locks"))
     monkeypatch.setenv("DIAPASON_ENGINE", "tests.fake_engine")
+    monkeypatch.setenv("DIAPASON_POLL_SECONDS", "0.05")
     monkeypatch.setenv("DIAPASON_BACKOFF_SECONDS", "0.05")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     yield tmp_path / "home"

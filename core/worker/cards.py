@@ -17,7 +17,7 @@ _SECONDS = 20
 
 
 class Card(NamedTuple):
-    """One GPU: its number in PCI order, memory in bytes; `user`: somebody else who uses it, for a person, empty where it is free."""
+    """One GPU: its number in PCI order, its memory in bytes, and the `user` that it is not ours for (empty: free)."""
 
     number: int
     uuid: str
