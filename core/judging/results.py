@@ -109,6 +109,14 @@ class Results:
             "summary": self.verdict(),
         }
 
+    def headline(self) -> str:
+        """The result in a few words."""
+        if not self.decisive:
+            return self.verdict()
+        side = CANDIDATE if self.wins >= self.losses else BASELINE
+        won = f"{max(self.wins, self.losses)} of {self.decisive} decisive pairs"
+        return f"{side} is preferred: it won {won}" if self.p < 0.05 else f"no winner is shown: {side} won {won}"
+
     def verdict(self) -> str:
         """The result in one sentence."""
         if not self.decisive:
@@ -139,8 +147,6 @@ class Results:
         found: list[str] = []
         if self.left:
             found.append(f"{self.left} of {self.pairs} pairs are not judged yet: looking early makes p too small.")
-        if self.identical:
-            found.append(f"{self.identical} pairs had identical answers and count as ties without being asked.")
         if self.first_slot.marked and self.first_slot.share:
             side = "left" if self.first_slot.share.value > 0.5 else "right"
             share = max(self.first_slot.share.value, 1 - self.first_slot.share.value)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.errors import DiapasonError, UsageError
 from core.files import read_json, read_jsonl
+from core.judging.diff import word_diff
 from core.judging.pairs import BLOCK, choose, pair_up, response_id, walk
 from core.judging.preferences import export, preferences, summary
 from core.judging.results import results
@@ -515,3 +516,21 @@ def test_identical_pairs_give_no_row(tmp_path: Path) -> None:
     for format in ("dpo", "kto"):
         assert preferences(desk.session, desk.votes, format).left_out == {"identical": 2}
     desk.close()
+
+
+# -- the word diff ----------------------------------------------------------------------------------------
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_a_diff_changes_no_text_and_marks_nothing_between_equals(left: str, right: str) -> None:
+    ours, theirs = word_diff(left, right)
+    assert "".join(text for text, _ in ours) == left
+    assert "".join(text for text, _ in theirs) == right
+    same, _ = word_diff(left, left)
+    assert not any(changed for _, changed in same)
+
+
+def test_a_diff_marks_the_words_that_the_other_lacks() -> None:
+    ours, theirs = word_diff("Your parcel left  today.", "Your parcel leaves\ntomorrow.")
+    assert [text for text, changed in ours if changed] == ["left", "today"]
+    assert [text for text, changed in theirs if changed] == ["leaves", "tomorrow"]
