@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from core.data.checks.characters import check_characters, suspicious
 from core.data.example import Example
 from core.data.findings import RowFinding
 from core.data.formats import build, detect, fits_csv, majority, mixes
@@ -108,6 +109,8 @@ class Dataset:
         made = Row(row, line, raw)
         found = made.findings
         made.value = self._value(row, raw, found)
+        if made.value is not None and suspicious(raw):
+            check_characters(made.value, found)
         if made.value is None and any(finding.severity == "error" for finding in found):
             return made
         fmt = self._format_of(made.value, found)

@@ -27,9 +27,7 @@ def parse_json(raw: bytes, source: Source, findings: list[RowFinding]) -> Any:
     return value
 
 
-def parse_record(
-    raw: bytes, source: Source, bad: str | None, findings: list[RowFinding]
-) -> dict[str, str] | None:
+def parse_record(raw: bytes, source: Source, bad: str | None, findings: list[RowFinding]) -> dict[str, str] | None:
     """The CSV record in `raw` by column name, or None with an error added to `findings`."""
     if bad is not None:
         findings.append(RowFinding("bad_csv", bad))

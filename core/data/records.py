@@ -53,7 +53,7 @@ def sniff_delimiter(head: str) -> str:
 
 @lru_cache(maxsize=8)
 def _opening(delimiter: str) -> re.Pattern[bytes]:
-    return re.compile(b'(?:^|' + re.escape(delimiter.encode()) + b')"')
+    return re.compile(b"(?:^|" + re.escape(delimiter.encode()) + b')"')
 
 
 def open_after(line: bytes, quoted: bool, delimiter: str) -> bool:
@@ -81,9 +81,7 @@ def _closing(line: bytes, position: int) -> int:
         position = place + 2
 
 
-def index_records(
-    read: ReadAt, start: int, size: int, delimiter: str, progress: Progress | None = None
-) -> Index:
+def index_records(read: ReadAt, start: int, size: int, delimiter: str, progress: Progress | None = None) -> Index:
     """One row a record; line breaks inside quotes belong to the field. The header is a row here.
 
     A quote that never closes costs its own line, not the rest of the file.

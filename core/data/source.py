@@ -257,7 +257,15 @@ class Source:
         return index
 
     def _cache_path(self) -> Path:
-        parts = (self.path.absolute(), self.size, self.mtime_ns, self.layout, self.base, self._items_at, _CACHE_VERSION)
+        parts = (
+            self.path.absolute(),
+            self.size,
+            self.mtime_ns,
+            self.layout,
+            self.base,
+            self._items_at,
+            _CACHE_VERSION,
+        )
         name = "\0".join(str(part) for part in parts).encode("utf-8", "surrogateescape")
         return cache_dir() / "index" / f"{hashlib.blake2b(name, digest_size=16).hexdigest()}.npz"
 

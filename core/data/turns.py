@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 import orjson
@@ -123,9 +124,7 @@ def read_content(
     return "\n".join(texts)
 
 
-def _call_turn(
-    content: str, field: str, found: list[RowFinding]
-) -> tuple[list[dict[str, Any]], str]:
+def _call_turn(content: str, field: str, found: list[RowFinding]) -> tuple[list[dict[str, Any]], str]:
     """A ShareGPT turn that is a call: its text is JSON, one call or a list of them."""
     try:
         value = orjson.loads(content)
@@ -227,6 +226,11 @@ def read_tools(value: Any, found: list[RowFinding]) -> tuple[dict[str, Any], ...
         found.append(RowFinding("wrong_type", "`tools` is not a list of objects", detail="tools", field="tools"))
         return ()
     return tuple(cast("list[dict[str, Any]]", value))
+
+
+def canonical(value: Any) -> str:
+    """`value` as JSON text that is the same for equal values."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def kind_of(value: Any) -> str:

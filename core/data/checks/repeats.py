@@ -1,0 +1,145 @@
+"""Rows that say the same: exact and folded copies, and one prompt with several answers.
+
+Only hashes are kept, 80 bytes a row; the groups are found at the end by sorting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import numpy as np
+
+from core.data.example import Example
+from core.data.turns import canonical
+
+Ids = np.ndarray[Any, np.dtype[np.int64]]
+_SIZE = 16
+_LOWER = bytes(range(256)).lower()
+# Sentence marks and quotes; signs that carry a meaning (+ - $ / : brackets) stay.
+_MARKS = bytes(32 if chr(code) in ".,!?;'\"" else _LOWER[code] for code in range(256))
+_WORDS = bytes(_LOWER[code] if code >= 128 or chr(code).isalnum() or code == 95 else 32 for code in range(256))
+_HYPHEN = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
+_WIDE_MARKS = re.compile(r"[.,!?;'\"’‘“”«»…¿¡。，！？；]")
+_NO_WORD = re.compile(r"\W+")
+
+
+def fold(text: str) -> bytes:
+    """`text` without case, spacing and sentence marks; two texts with the same fold ask the same thing."""
+    if "-" in text:
+        text = _HYPHEN.sub(" ", text)
+    if text.isascii():
+        return b" ".join(text.encode().translate(_MARKS).split())
+    return " ".join(_WIDE_MARKS.sub(" ", text.casefold()).split()).encode("utf-8", "surrogatepass")
+
+
+def fold_words(text: str) -> bytes:
+    """The words of `text` alone, without case; coarser than `fold`."""
+    if text.isascii():
+        return b" ".join(text.encode().translate(_WORDS).split())
+    return _NO_WORD.sub(" ", text.casefold()).strip().encode("utf-8", "surrogatepass")
+
+
+class Repeats:
+    """Takes examples one by one; `groups` tells the copies and contradictions among them."""
+
+    def __init__(self) -> None:
+        self._rows: list[int] = []
+        self._whole, self._near = bytearray(), bytearray()
+        self._prompt, self._folded, self._answer = bytearray(), bytearray(), bytearray()
+
+    def add(self, example: Example) -> None:
+        """Remember an example by its hashes."""
+        self._rows.append(example.row)
+        prompt, answer, rejected = example.prompt_text, example.answer, example.rejected_answer
+        tools = canonical(list(example.tools)) if example.tools else ""
+        question, said = prompt, answer
+        if rejected:
+            # Pairs contradict each other where one prefers what the other rejects, not by naming other answers.
+            question = "\0".join([prompt, *sorted((answer, rejected))])
+        self._whole += _hash(example.kind, prompt, answer, rejected, tools)
+        near = (prompt,) if example.kind == "classification" else (prompt, answer, rejected, tools)
+        self._near += _hash_bytes(*(fold_words(part) for part in near))
+        alone = f"\0{example.row}"
+        folded = fold(prompt)
+        if not folded or example.kind == "text":
+            question, folded = alone, alone.encode()
+        elif rejected:
+            folded = fold(question)
+        self._prompt += _hash(question)
+        self._folded += _hash_bytes(folded)
+        self._answer += _hash(said)
+
+    def exact(self) -> list[int]:
+        """The rows that are extra copies of an earlier one, in order."""
+        return self._named(_extras(_ids(self._whole)))
+
+    def near(self) -> list[int]:
+        """The rows that copy an earlier one but for case, spaces and punctuation, exact copies left out."""
+        extra = set(_extras(_ids(self._near)).tolist()) - set(_extras(_ids(self._whole)).tolist())
+        return [self._rows[place] for place in sorted(extra)]
+
+    def contradictions(self) -> tuple[list[int], int]:
+        """All rows that share their prompt with a row of another answer, and how many prompts that are."""
+        where, groups = _conflicts(_ids(self._prompt), _ids(self._answer))
+        return self._named(where), groups
+
+    def folded_contradictions(self) -> tuple[list[int], int]:
+        """The same for prompts that are equal but for case, spaces and sentence marks, exact ones left out."""
+        answers = _ids(self._answer)
+        exact, _ = _conflicts(_ids(self._prompt), answers)
+        folded = _ids(self._folded)
+        known = np.isin(folded, folded[exact])
+        where, _ = _conflicts(folded, answers)
+        where = where[~known[where]]
+        return self._named(where), len(np.unique(folded[where]))
+
+    def _named(self, places: Ids) -> list[int]:
+        return [self._rows[place] for place in places.tolist()]
+
+
+def _hash(*parts: str) -> bytes:
+    return _hash_bytes(*(part.encode("utf-8", "surrogatepass") for part in parts))
+
+
+def _hash_bytes(*parts: bytes) -> bytes:
+    if len(parts) == 1:
+        return hashlib.blake2b(parts[0], digest_size=_SIZE).digest()
+    digest = hashlib.blake2b(digest_size=_SIZE)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
+
+
+def _ids(hashes: bytearray) -> Ids:
+    """A number for each hash, the same for equal ones."""
+    pairs = np.frombuffer(bytes(hashes), np.uint64).reshape(-1, 2)
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    ids = np.zeros(len(pairs), np.int64)
+    if len(pairs):
+        ordered = pairs[order]
+        ids[order[1:]] = np.cumsum((ordered[1:] != ordered[:-1]).any(axis=1))
+    return ids
+
+
+def _extras(ids: Ids) -> Ids:
+    """The places of all but the first of each group, in order."""
+    order = np.argsort(ids, kind="stable")
+    same = np.zeros(len(ids), bool)
+    same[1:] = ids[order][1:] == ids[order][:-1]
+    return np.sort(order[same])
+
+
+def _conflicts(prompts: Ids, answers: Ids) -> tuple[Ids, int]:
+    """The places whose prompt has more than one answer, in order, and the number of such prompts."""
+    if not len(prompts):
+        return prompts, 0
+    order = np.lexsort((answers, prompts))
+    sorted_prompts, sorted_answers = prompts[order], answers[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (sorted_prompts[1:] != sorted_prompts[:-1]) | (sorted_answers[1:] != sorted_answers[:-1])
+    count = np.bincount(sorted_prompts[new])
+    several = count > 1
+    return np.flatnonzero(several[prompts]).astype(np.int64), int(np.count_nonzero(several))

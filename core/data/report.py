@@ -1,0 +1,269 @@
+"""The verdict on a data file: every finding, where it is, and what to do."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.data.checks.amount import check_amount, check_labels
+from core.data.checks.frame import check_frame
+from core.data.checks.repeats import Repeats
+from core.data.dataset import Dataset, open_dataset
+from core.data.findings import CODES, SEVERITIES, RowFinding, Severity
+from core.data.source import EmptyFile
+from core.errors import DiapasonError
+
+LISTED = 100
+_KEPT = 1_000_000
+_EVERY = 500
+Progress = Callable[[int, int], bool]
+"""``progress(rows done, bytes done)``; False stops the check."""
+
+
+class CheckCancelled(DiapasonError):
+    """The check was stopped by its progress callback."""
+
+
+@dataclass(slots=True)
+class Finding:
+    """One kind of finding over the whole file. `count` is exact; `rows` (from 0) keeps a million at most."""
+
+    code: str
+    severity: Severity
+    detail: str = ""
+    count: int = 0
+    message: str = ""
+    rows: array[int] = field(default_factory=lambda: array("q"))
+    lines: list[int] = field(default_factory=list[int])
+
+    @property
+    def title(self) -> str:
+        """What kind of thing it is."""
+        return CODES[self.code].title
+
+    @property
+    def why(self) -> str:
+        """Why it matters."""
+        return CODES[self.code].why
+
+    @property
+    def hint(self) -> str:
+        """What to do about it."""
+        return CODES[self.code].hint
+
+    def to_json(self, layout: str) -> dict[str, Any]:
+        """The finding as `check --json` writes it."""
+        document: dict[str, Any] = {
+            "code": self.code,
+            "detail": self.detail,
+            "severity": self.severity,
+            "count": self.count,
+            "lines": self.lines[:LISTED],
+            "message": self.message,
+            "hint": self.hint,
+        }
+        if layout == "json":
+            document["rows"] = [row + 1 for row in self.rows[:LISTED]]
+        return document
+
+
+@dataclass(slots=True)
+class Report:
+    """What `check` found. `labels` counts the classes of a classification set."""
+
+    path: Path
+    layout: str
+    format: str | None
+    size: int
+    rows_total: int
+    rows_valid: int
+    invalid_lines: array[int]
+    invalid_rows: array[int]
+    findings: list[Finding]
+    seconds: float
+    task: str | None = None
+    labels: Counter[str] = field(default_factory=Counter[str])
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have this severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def reaches(self, severity: Severity) -> bool:
+        """Whether a finding is as bad as `severity` or worse."""
+        worst = SEVERITIES.index(severity)
+        return any(SEVERITIES.index(finding.severity) <= worst for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `diapason data check --json`, schema 1 (docs/json-data.md)."""
+        document: dict[str, Any] = {
+            "schema": 1,
+            "path": str(self.path),
+            "layout": self.layout,
+            "format": self.format,
+            "task": self.task,
+            "size": self.size,
+            "seconds": round(self.seconds, 3),
+            "rows": {
+                "total": self.rows_total,
+                "valid": self.rows_valid,
+                "invalid": self.rows_total - self.rows_valid,
+            },
+            "invalid_lines": list(self.invalid_lines),
+            "findings": [finding.to_json(self.layout) for finding in self.findings],
+        }
+        if self.layout == "json":
+            document["invalid_rows"] = [row + 1 for row in self.invalid_rows]
+        return document
+
+
+def check(
+    path: Path | str,
+    *,
+    format: str | None = None,
+    task: str | None = None,
+    progress: Progress | None = None,
+    dataset: Dataset | None = None,
+) -> Report:
+    """Look at every row of a data file once, in constant memory but for the hashes of the rows.
+
+    Args:
+        path: the file.
+        format: one of core.recipe.FORMATS; recognised where it is not given.
+        task: one of core.recipe.TASKS, whose recommended size the file is held to.
+        progress: called every 500 rows (and while rows are located, with 0 rows); False stops the check.
+        dataset: the opened file, where the caller has it already.
+
+    Raises:
+        CheckCancelled: `progress` returned False.
+        DiapasonError: the file cannot be read at all. An empty file is a report with one finding.
+    """
+    began = time.monotonic()
+    try:
+        dataset = dataset or open_dataset(path, format)
+    except EmptyFile as error:
+        return _empty(Path(path), error, time.monotonic() - began)
+    collector = _Collector()
+
+    def located(bytes_done: int) -> None:
+        if progress and not progress(0, bytes_done):
+            raise CheckCancelled("the check was stopped", where=str(path))
+
+    total = dataset.index(located)
+    repeats, labels = Repeats(), Counter[str]()
+    valid, done = 0, 0
+    for row in dataset:
+        done += len(row.raw) + 1
+        if row.findings:
+            collector.add_row(row.index, row.line, row.findings)
+        if row.example is not None:
+            valid += 1
+            repeats.add(row.example)
+            if row.example.label is not None:
+                labels[row.example.label] += 1
+        else:
+            collector.invalid(row.index, row.line)
+        if progress and row.index % _EVERY == 0 and not progress(row.index + 1, done):
+            raise CheckCancelled("the check was stopped", where=str(path))
+    if not total:
+        collector.add(RowFinding("empty_file", "the file holds no rows"), 1, [], [])
+    for finding, count, lines in check_frame(dataset.source):
+        collector.add(finding, count, [], lines)
+    _add_repeats(collector, repeats, dataset)
+    if dataset.format is not None:
+        for finding in [*check_labels(labels), *check_amount(valid, task or _own_task(dataset.format))]:
+            collector.add(finding, 1, [], [])
+    return Report(
+        path=Path(path),
+        layout=dataset.layout,
+        format=dataset.format,
+        size=dataset.size,
+        rows_total=total,
+        rows_valid=valid,
+        invalid_lines=collector.invalid_lines,
+        invalid_rows=collector.invalid_rows,
+        findings=collector.sorted(),
+        seconds=time.monotonic() - began,
+        task=task,
+        labels=labels,
+    )
+
+
+def _own_task(format: str) -> str | None:
+    """The task that a format is for, where there is only one."""
+    return {"classification": "classification", "preference": "preference", "text": "domain"}.get(format)
+
+
+def _empty(path: Path, error: EmptyFile, seconds: float) -> Report:
+    finding = Finding("empty_file", "error", "", 1, error.message)
+    size = path.stat().st_size
+    return Report(path, "empty", None, size, 0, 0, array("q"), array("q"), [finding], seconds)
+
+
+def _add_repeats(collector: _Collector, repeats: Repeats, dataset: Dataset) -> None:
+    copies, near = repeats.exact(), repeats.near()
+    collector.add_rows(RowFinding("exact_duplicate", f"{len(copies):,} extra copies"), copies, dataset)
+    text = f"{len(near):,} copies but for case, spaces and punctuation"
+    collector.add_rows(RowFinding("near_duplicate", text, detail="folded"), near, dataset)
+    for detail, (rows, groups) in (
+        ("", repeats.contradictions()),
+        ("folded", repeats.folded_contradictions()),
+    ):
+        what = "the same prompt" if not detail else "the same prompt but for case, spaces and punctuation,"
+        prompts = "1 prompt" if groups == 1 else f"{groups:,} prompts"
+        text = f"{prompts} with different answers" if not detail else f"{prompts}: {what} with different answers"
+        collector.add_rows(RowFinding("contradiction", text, detail=detail), rows, dataset)
+
+
+class _Collector:
+    """Gathers findings by code and detail: an exact count, capped lists."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], Finding] = {}
+        self.invalid_lines: array[int] = array("q")
+        self.invalid_rows: array[int] = array("q")
+
+    def invalid(self, row: int, line: int) -> None:
+        self.invalid_rows.append(row)
+        self.invalid_lines.append(line)
+
+    def add_row(self, row: int, line: int, findings: Iterable[RowFinding]) -> None:
+        """Count each kind once for the row."""
+        seen: set[tuple[str, str, str]] = set()
+        for finding in findings:
+            key = (finding.code, finding.detail, finding.severity)
+            if key not in seen:
+                seen.add(key)
+                self.add(finding, 1, [row], [line])
+
+    def add_rows(self, finding: RowFinding, rows: list[int], dataset: Dataset) -> None:
+        """Count a finding over many rows."""
+        if rows:
+            self.add(finding, len(rows), rows, [dataset.line(row) for row in rows[:LISTED]])
+
+    def add(self, finding: RowFinding, count: int, rows: list[int], lines: list[int]) -> None:
+        key = (finding.code, finding.detail, finding.severity)
+        kept = self._found.get(key)
+        if kept is None:
+            message = _with_column(finding)
+            kept = self._found[key] = Finding(finding.code, finding.severity, finding.detail, 0, message)
+        kept.count += count
+        if len(kept.rows) < _KEPT:
+            kept.rows.extend(rows)
+        if len(kept.lines) < LISTED:
+            kept.lines.extend(lines[: LISTED - len(kept.lines)])
+
+    def sorted(self) -> list[Finding]:
+        """The worst first, then those that touch most rows."""
+        return sorted(
+            self._found.values(),
+            key=lambda item: (SEVERITIES.index(item.severity), -item.count, item.code, item.detail),
+        )
+
+
+def _with_column(finding: RowFinding) -> str:
+    return f"{finding.message} (column {finding.column})" if finding.column is not None else finding.message
