@@ -1,0 +1,22 @@
+"""Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1."""
+
+import datasets
+import evaluate
+
+from core.evaluation import metrics
+
+
+class StyleAndFact(evaluate.Metric):
+    """Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        return evaluate.MetricInfo(
+            description="Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1.",
+            citation="",
+            inputs_description="predictions and references: one string a row",
+            features=features,
+        )
+
+    def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float]:
+        return {"style_and_fact": metrics.style_and_fact(predictions, references)}
