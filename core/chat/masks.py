@@ -157,7 +157,8 @@ class Masker:
                 if turn in wanted
                 for span in spans[start:end]
             ]
-        if not kept or not text.startswith(prompt):
+        shown = "".join(text[start:end] for start, end in kept)
+        if not text.startswith(prompt) or not all(_kept(chat.messages[turn], shown) for turn in wanted):
             return None  # what generation reads before the answer must be what training reads
         return Located(text, [self._with_stop(text, span) for span in kept], len(prompt), "marks")
 
@@ -178,13 +179,10 @@ class Masker:
         upto = text if turn == len(chat.messages) - 1 else self.render(chat.upto(turn + 1))
         if not upto.startswith(before):
             return None
-        end = len(upto)
-        if not text.startswith(upto):
-            # The template ends a conversation otherwise than a turn (Phi-3 writes eos behind the last turn).
-            at = upto.rfind(self.stop, len(before)) if self.stop else -1
-            end = at + len(self.stop)
-            if at < 0 or text[:end] != upto[:end]:
-                return None
+        end = self._end(upto, len(before))
+        # Beyond the turn the template may go on otherwise (Phi-3 closes every conversation with eos).
+        if text[:end] != upto[:end]:
+            return None
         if not _kept(chat.messages[turn], text[len(before) : end]):
             return None
         start = len(before)
@@ -215,7 +213,12 @@ class Masker:
         if not _kept(answer, rest):
             return None
         whole = before + rest
-        return Located(whole, [(len(before), len(whole))], len(before), "joined")
+        return Located(whole, [(len(before), self._end(whole, len(before)))], len(before), "joined")
+
+    def _end(self, text: str, start: int) -> int:
+        """Where the turn that `text` ends with is over: behind its end-of-turn token, where it has one."""
+        at = text.rfind(self.stop, start) if self.stop else -1
+        return len(text) if at < 0 else at + len(self.stop)
 
     def _probe(self) -> tuple[str, str]:
         """The header that the template writes before an answer but not in its generation prompt, and what it

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer
+from tokenizers import AddedToken, Encoding, Tokenizer
 
 from core.errors import DiapasonError
 from core.models import read_json_file
@@ -47,14 +47,14 @@ class ModelTokenizer:
 
     def ids(self, text: str) -> list[int]:
         """The ids of `text`, with no special token added."""
-        return self.backend.encode(text, add_special_tokens=False).ids
+        return self._encode(text).ids
 
     def spans(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
         """The ids of `text` and, for each, the (start, end) characters that it stands for.
 
         White space that a tokenizer trims off its offsets is given back, so that the spans leave no gaps.
         """
-        encoding = self.backend.encode(text, add_special_tokens=False)
+        encoding = self._encode(text)
         spans: list[tuple[int, int]] = []
         last = 0
         for start, end in encoding.offsets:
@@ -91,6 +91,15 @@ class ModelTokenizer:
             return data.decode()
         except UnicodeDecodeError:
             return "".join(f"<0x{byte:02X}>" for byte in data)
+
+    def _encode(self, text: str) -> Encoding:
+        try:
+            return self.backend.encode(text, add_special_tokens=False)
+        except (TypeError, UnicodeEncodeError) as error:
+            raise DiapasonError(
+                "the text holds a lone surrogate, half of a character, which no tokenizer reads",
+                hint="Write the file again as UTF-8, or take the character out.",
+            ) from error
 
     def _prefix(self) -> list[int]:
         asked = self.settings.get("add_bos_token")
