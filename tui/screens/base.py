@@ -96,7 +96,11 @@ class DiapasonScreen(Screen[None]):
     def refresh_keys(self) -> None:
         """Draw the footer again; call it when what the keys can do has changed."""
         if self.is_mounted and (bars := self.query(KeyBar)):
-            bars.first().show([(a, self.why_not(a) is None) for a in self.ACTIONS])
+            bars.first().show([(a, self.why_not(a) is None) for a in self.footer_actions()])
+
+    def footer_actions(self) -> Iterable[Action]:
+        """The actions in the order in which the footer takes its first ones; a subclass may put some first."""
+        return self.ACTIONS
 
     def on_screen_resume(self) -> None:
         """Show the keys as they are when the screen comes to the front."""

@@ -11,7 +11,7 @@ Line = str | Content
 
 
 class TopLine(Widget):
-    """One line, with a left part that is cut last and a right part that is dropped where there is no room."""
+    """One line: a left part, cut where it is too long, and a right part, left out where it takes over half."""
 
     DEFAULT_CSS = """
     TopLine { dock: top; height: 1; width: 1fr; padding: 0 1; }
@@ -32,11 +32,11 @@ class TopLine(Widget):
     def render(self) -> Content:
         """Left and right, as far as they fit."""
         width = self.size.width
-        left = self._left.truncate(width, ellipsis=True)
-        gap = width - left.cell_length - self._right.cell_length
-        if not self._right or gap < 2:
-            return left
-        return Content.assemble(left, " " * gap, self._right)
+        room = width - self._right.cell_length - 2
+        if not self._right or room < width // 2:
+            return self._left.truncate(width, ellipsis=True)
+        left = self._left.truncate(room, ellipsis=True)
+        return Content.assemble(left, " " * (width - left.cell_length - self._right.cell_length), self._right)
 
 
 def _content(line: Line) -> Content:

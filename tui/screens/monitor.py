@@ -1,0 +1,373 @@
+"""Monitor: is it learning, is it well, when is it done?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from core.runs.folder import RunFolder, find_run, list_runs
+from tui.actions import Action
+from tui.screens import monitor_text as words
+from tui.screens.base import DiapasonScreen
+from tui.screens.monitor_state import MonitorReader, Shown
+from tui.widgets.chart import Chart
+
+EVERY_SECONDS = 1.0
+PANES = ("loss", "course", "samples", "log")
+SIDES = (
+    ("learning_rate", "learning rate"),
+    ("grad_norm", "gradient norm"),
+    ("tokens_per_second", "tokens a second"),
+)
+
+
+class Page(VerticalScroll):
+    """A panel of text that scrolls, and is drawn again only when the text has changed."""
+
+    HELP_KEYS = (("↑ ↓", "Scroll; page up and down, home and end too."),)
+
+    def __init__(self, title: str, *, id: str) -> None:
+        super().__init__(id=id, classes="panel")
+        self.border_title = title
+        self._text = Content()
+
+    def compose(self) -> ComposeResult:
+        """One text."""
+        yield Static(markup=False)
+
+    def show(self, text: Content) -> None:
+        """Show `text`."""
+        if text != self._text:
+            self._text = text
+            self.query_one(Static).update(text)
+
+
+class Progress(Static):
+    """The thin line of progress."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, markup=False)
+        self.shown: Shown | None = None
+
+    def render(self) -> Content:
+        """The line, as long as the screen is wide."""
+        return words.progress_line(self.shown, self.content_size.width) if self.shown else Content()
+
+
+class MonitorScreen(DiapasonScreen):
+    """One run, live."""
+
+    CSS_PATH = "monitor.tcss"
+    HELP = "Is it learning, is it well, when is it done? The run goes on whatever you do here, but for s."
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
+    ACTIONS = (
+        Action(
+            "s", "stop", "stop", "Stop the run; it saves a checkpoint and can be resumed.", True, "why_not_running"
+        ),
+        Action("c", "checkpoint", "checkpoint", "Save a checkpoint now.", True, "why_not_running"),
+        Action("e", "evaluation", "evaluate", "Base, few-shot base and tuned side by side.", True, "why_not_done"),
+        Action("j", "judge", "judge", "Judge answers of base and tuned blindly.", True, "why_not_done"),
+        Action("r", "resume", "resume", "Go on from the last sealed checkpoint.", True, "why_not_resumable"),
+        Action("l", "log", "log", "The log's tail; again: back.", True),
+        Action("y", "log_scale", "log scale", "Logarithmic loss axis, on and off.", True),
+        Action(
+            "left_square_bracket", "previous_run", "earlier run", "The run before this one.", True, "why_no_earlier"
+        ),
+        Action("right_square_bracket", "next_run", "later run", "The run after this one.", False, "why_no_later"),
+        Action("1", "pane_loss", "loss", "Only the loss; again: all panes.", group="Panes"),
+        Action("2", "pane_course", "course", "Only rate, gradient norm, speed; again: all panes.", group="Panes"),
+        Action("3", "pane_samples", "samples", "Only the samples; again: all panes.", group="Panes"),
+        Action("4", "pane_log", "only log", "Only the log; again: all panes.", group="Panes"),
+        Action(
+            "comma",
+            "earlier_samples",
+            "earlier answers",
+            "Answers of the evaluation before.",
+            False,
+            "why_no_samples",
+            group="Panes",
+        ),
+        Action(
+            "full_stop",
+            "later_samples",
+            "later answers",
+            "Answers of the evaluation after.",
+            False,
+            "why_no_samples",
+            group="Panes",
+        ),
+    )
+
+    def __init__(self, run: RunFolder | str) -> None:
+        super().__init__()
+        self.folder = find_run(run) if isinstance(run, str) else run
+        self._reader = MonitorReader(self.folder)
+        self._reading = False
+        self.shown: Shown | None = None
+        self._log_scale = False
+        self._sample_step: int | None = None
+        self._pane: str | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Progress, facts, and the panes."""
+        yield Progress(id="progress")
+        yield Static(id="facts", markup=False)
+        with Horizontal(id="body"):
+            with Vertical(id="left"):
+                yield Chart("loss", id="loss")
+                yield Page("samples", id="samples")
+            with Vertical(id="right"):
+                for name, title in SIDES:
+                    yield Chart(title, id=name, classes="panel side")
+                yield Page("machine", id="machine")
+                yield Page("log", id="log")
+
+    def on_mount(self) -> None:
+        """Paint first, then read."""
+        self.query_one("#loss", Chart).border_subtitle = words.legend()
+        self.query_one("#loss").focus()
+        self.query_one("#log", Page).anchor()
+        self.top(self.folder.name)
+        self.call_after_refresh(self._read)
+        self.set_interval(EVERY_SECONDS, self._read)
+
+    # -- reading, in a thread -----------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        if self._reading or not self.is_current:
+            return
+        self._reading = True
+        self.background(self._reader.read, self._took, otherwise=self._not_read, group="run")
+
+    def _took(self, shown: Shown) -> None:
+        self._reading = False
+        if shown.id != self.folder.id:
+            return
+        before, self.shown = self.shown, shown
+        if before is not None and before.status != shown.status:
+            self.say(f"{shown.name} is {words.WORDS.get(shown.status, shown.status)}")
+        if before is None or shown != before:
+            self._draw(before)
+
+    def _not_read(self, error: BaseException) -> None:
+        self._reading = False
+        self.fail(error)
+
+    # -- drawing ------------------------------------------------------------------------------------------
+
+    def _draw(self, before: Shown | None) -> None:
+        shown = self.shown
+        if shown is None:
+            return
+        self.top(*words.headline(shown, self.size.width - 2))
+        self._draw_words(shown)
+        if before is None or (before.curves, before.evals, before.checkpoints) != (
+            shown.curves,
+            shown.evals,
+            shown.checkpoints,
+        ):
+            self._draw_charts(shown)
+        if before is None or before.answers != shown.answers:
+            self._draw_samples(shown)
+        self.query_one("#log", Page).show(words.log_text(shown.log))
+        self.query_one("#machine", Page).show(words.machine_text(shown))
+        self.refresh_keys()
+
+    def _draw_words(self, shown: Shown) -> None:
+        progress = self.query_one(Progress)
+        progress.shown = shown
+        progress.refresh()
+        lines = [words.facts_line(shown, self.has_class("-narrow")), *words.notes(shown)]
+        self.query_one("#facts", Static).update(Content("\n").join(lines))
+
+    def _draw_charts(self, shown: Shown) -> None:
+        self.query_one("#loss", Chart).show(words.loss_plot(shown, self._log_scale))
+        for name, _ in SIDES:
+            self.query_one(f"#{name}", Chart).show(words.side_plot(shown, name))
+
+    def _draw_samples(self, shown: Shown) -> None:
+        steps = shown.sample_steps
+        step = self._sample_step if self._sample_step in steps else (steps[-1] if steps else None)
+        page = self.query_one("#samples", Page)
+        page.border_title = "samples" if step is None else f"samples at step {step}, beside the untuned model"
+        page.show(words.samples_text(shown, step))
+
+    def on_resize(self) -> None:
+        """Narrow and wide differ in what the lines say."""
+        if self.shown is not None:
+            self.top(*words.headline(self.shown, self.size.width - 2))
+            self._draw_words(self.shown)
+
+    # -- why a key cannot act -----------------------------------------------------------------------------
+
+    @property
+    def _status(self) -> str:
+        return self.shown.status if self.shown else ""
+
+    def _is(self) -> str:
+        return f"{self.folder.name} is {words.WORDS.get(self._status, self._status) or 'not read yet'}"
+
+    def why_not_running(self) -> str | None:
+        """Only a run that works or waits takes commands."""
+        return None if self._status in ("running", "queued", "paused") else self._is()
+
+    def why_not_done(self) -> str | None:
+        """Only a completed run can be compared."""
+        done = self._status == "completed" or (self.shown is not None and self.shown.evaluated)
+        return None if done else f"{self._is()}, not trained to its end"
+
+    def why_not_resumable(self) -> str | None:
+        """Only a run that was cut off, stopped or failed can be resumed."""
+        return None if self._status in ("interrupted", "unsupervised", "stopped", "failed") else self._is()
+
+    def why_no_earlier(self) -> str | None:
+        """The oldest run has none before it."""
+        return None if self._neighbour(1) else "this is the oldest run"
+
+    def why_no_later(self) -> str | None:
+        """The newest run has none after it."""
+        return None if self._neighbour(-1) else "this is the newest run"
+
+    def why_no_samples(self) -> str | None:
+        """Answers come with the first evaluation."""
+        return None if self.shown and len(self.shown.answers) > 1 else "there are no answers of two evaluations yet"
+
+    # -- actions ------------------------------------------------------------------------------------------
+
+    def footer_actions(self) -> list[Action]:
+        """What can be done now comes first: a run that ended has other keys than one that works."""
+        return sorted(self.ACTIONS, key=lambda action: action.footer and self.why_not(action) is not None)
+
+    def action_back(self) -> None:
+        """From one pane back to all, else to the screen before."""
+        if self._pane is not None:
+            self._only(None)
+        else:
+            super().action_back()
+
+    def action_stop(self) -> None:
+        """Ask, then stop."""
+        from core.runs.commands import send
+
+        folder = self.folder
+
+        def stop() -> None:
+            send(folder, "stop")
+            self.say(f"{folder.name} was asked to stop; it saves a checkpoint first")
+
+        self.confirm(
+            f"Stop {folder.name}?",
+            stop,
+            detail="It saves a checkpoint first, and can be resumed from there.",
+            yes="Stop it",
+        )
+
+    def action_checkpoint(self) -> None:
+        """Ask the run for a checkpoint."""
+        from core.runs.commands import send
+
+        send(self.folder, "checkpoint")
+        self.say(f"{self.folder.name} was asked for a checkpoint; it comes at the next step")
+
+    def action_resume(self) -> None:
+        """Go on."""
+        from core.worker.recover import resume
+
+        folder = self.folder
+
+        def resumed(_: Any) -> None:
+            self.say(f"{folder.name} goes on")
+
+        self.background(lambda: resume(folder), resumed, group="resume")
+
+    def action_evaluation(self) -> None:
+        """Compare the arms."""
+        self.diapason.open("evaluation", run=self.folder)
+
+    def action_judge(self) -> None:
+        """Judge pairs."""
+        self.diapason.open("judge", run=self.folder)
+
+    def action_log_scale(self) -> None:
+        """Change the loss axis."""
+        self._log_scale = not self._log_scale
+        self.query_one("#loss", Chart).border_title = "loss, log scale" if self._log_scale else "loss"
+        if self.shown is not None:
+            self._draw_charts(self.shown)
+
+    def action_log(self) -> None:
+        """Show the log, or go back to the samples."""
+        if self._pane is not None:
+            self._only(None)
+        opened = not self.has_class("-log")
+        self.set_class(opened, "-log")
+        self.query_one("#log" if opened else "#loss").focus()
+
+    def action_pane_loss(self) -> None:
+        """Only the loss."""
+        self._only("loss")
+
+    def action_pane_course(self) -> None:
+        """Only rate, norm and speed."""
+        self._only("course")
+
+    def action_pane_samples(self) -> None:
+        """Only the samples."""
+        self._only("samples")
+
+    def action_pane_log(self) -> None:
+        """Only the log."""
+        self._only("log")
+
+    def _only(self, pane: str | None) -> None:
+        self._pane = None if pane == self._pane else pane
+        self.remove_class("-log")
+        for name in PANES:
+            self.set_class(name == self._pane, f"-pane-{name}")
+        self.query_one("#learning_rate" if self._pane == "course" else f"#{self._pane or 'loss'}").focus()
+
+    def action_earlier_samples(self) -> None:
+        """Answers of an earlier step."""
+        self._move_samples(-1)
+
+    def action_later_samples(self) -> None:
+        """Answers of a later step."""
+        self._move_samples(1)
+
+    def _move_samples(self, by: int) -> None:
+        shown = self.shown
+        if shown is None or not shown.answers:
+            return
+        steps = shown.sample_steps
+        at = steps.index(self._sample_step) if self._sample_step in steps else len(steps) - 1
+        to = min(len(steps) - 1, max(0, at + by))
+        # At the newest again: follow it as new answers come.
+        self._sample_step = None if to == len(steps) - 1 else steps[to]
+        self._draw_samples(shown)
+
+    def _neighbour(self, by: int) -> RunFolder | None:
+        runs = list_runs()
+        ids = [run.id for run in runs]
+        at = ids.index(self.folder.id) + by if self.folder.id in ids else -1
+        return runs[at] if 0 <= at < len(runs) else None
+
+    def action_previous_run(self) -> None:
+        """The run before."""
+        self._turn_to(self._neighbour(1))
+
+    def action_next_run(self) -> None:
+        """The run after."""
+        self._turn_to(self._neighbour(-1))
+
+    def _turn_to(self, run: RunFolder | None) -> None:
+        if run is None:
+            return
+        self.folder, self.shown, self._sample_step = run, None, None
+        self._reader = MonitorReader(run)
+        self._reading = False
+        self.top(run.name)
+        self._read()

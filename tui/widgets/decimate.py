@@ -1,0 +1,111 @@
+"""A long series in bounded room: each bucket keeps its least, its greatest and its mean value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MOST = 640
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Some neighbouring points; `total` and `count` of the finite ones only."""
+
+    first: float
+    last: float
+    low: float = math.inf
+    high: float = -math.inf
+    total: float = 0.0
+    count: int = 0
+    points: int = 0
+
+    @property
+    def mean(self) -> float:
+        """Mean of the finite values; NaN where there are none."""
+        return self.total / self.count if self.count else math.nan
+
+    @property
+    def x(self) -> float:
+        """The middle."""
+        return (self.first + self.last) / 2
+
+
+class Decimated:
+    """Follows a growing series: only new points cost time, and never more than 640 buckets are kept.
+
+    Values that are not finite count for nothing: a bucket of such values alone is a gap.
+    """
+
+    def __init__(self) -> None:
+        self.buckets: list[Bucket] = []
+        self._size = 1
+        self._taken = 0
+        self._last_x = -math.inf
+
+    def follow(self, xs: Sequence[float], ys: Sequence[float]) -> bool:
+        """Take what was appended to the series since the last call; start over where it was cut. True if changed."""
+        if len(xs) < self._taken or (self._taken and xs[self._taken - 1] != self._last_x):
+            self.buckets, self._size, self._taken, self._last_x = [], 1, 0, -math.inf
+        if len(xs) == self._taken:
+            return False
+        for place in range(self._taken, len(xs)):
+            self._add(xs[place], ys[place])
+        self._taken = len(xs)
+        self._last_x = xs[-1]
+        return True
+
+    def _add(self, x: float, y: float) -> None:
+        if not self.buckets or self.buckets[-1].points >= self._size:
+            if len(self.buckets) >= MOST:
+                self._halve()
+            if not self.buckets or self.buckets[-1].points >= self._size:
+                self.buckets.append(Bucket(x, x))
+        bucket = self.buckets[-1]
+        bucket.last = x
+        bucket.points += 1
+        if math.isfinite(y):
+            bucket.low = min(bucket.low, y)
+            bucket.high = max(bucket.high, y)
+            bucket.total += y
+            bucket.count += 1
+
+    def _halve(self) -> None:
+        pairs = zip(self.buckets[::2], self.buckets[1::2])
+        merged = [_join(a, b) for a, b in pairs]
+        if len(self.buckets) % 2:
+            merged.append(self.buckets[-1])
+        self.buckets = merged
+        self._size *= 2
+
+
+def _join(a: Bucket, b: Bucket) -> Bucket:
+    return Bucket(
+        a.first,
+        b.last,
+        min(a.low, b.low),
+        max(a.high, b.high),
+        a.total + b.total,
+        a.count + b.count,
+        a.points + b.points,
+    )
+
+
+def smooth(buckets: Sequence[Bucket], span: float) -> list[tuple[float, float]]:
+    """(x, exponential moving average of the means) with the time constant `span` in points, unbiased at the start.
+
+    A gap stays a gap (NaN) and is passed over by the average.
+    """
+    found: list[tuple[float, float]] = []
+    average = weight = 0.0
+    for bucket in buckets:
+        mean = bucket.mean
+        if math.isnan(mean):
+            found.append((bucket.x, math.nan))
+            continue
+        keep = math.exp(-bucket.points / max(span, 1e-9))
+        average = keep * average + (1 - keep) * mean
+        weight = keep * weight + (1 - keep)
+        found.append((bucket.x, average / weight))
+    return found
