@@ -47,6 +47,10 @@ class Draft:
         if self.work.exists():
             shutil.rmtree(self.work, ignore_errors=True)
 
+    def here(self, path: Path) -> Path:
+        """Where the file `path`, named as if published, lies until then; other paths as they are."""
+        return self.work / path.relative_to(self.final) if path.is_relative_to(self.final) else path
+
     def publish(self, spec: dict[str, Any], *, recipe: str | None = None) -> RunFolder:
         """Write spec.json, the first state.json and run.yaml, and put the folder in its place.
 

@@ -1,0 +1,64 @@
+"""A run as one JSON document: what ``runs --json`` and ``show --json`` print (docs/json-runs.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.files import finite, read_json
+from core.runs.view import RunView
+
+
+def summary(view: RunView) -> dict[str, Any]:
+    """The run in short."""
+    best = view.best
+    return finite(
+        {
+            "id": view.id,
+            "name": view.name,
+            "kind": view.kind,
+            "status": view.status,
+            "reason": view.reason,
+            "hint": view.hint,
+            "step": view.step,
+            "total_steps": view.total_steps,
+            "epoch": view.epoch,
+            "loss": view.steps.loss[-1] if len(view.steps) else None,
+            "best": {"step": best[0], "loss": best[1]} if best else None,
+            "attempt": view.attempt,
+            "elapsed_seconds": view.elapsed_seconds,
+            "eta_seconds": view.eta_seconds,
+            "submitted": view.state.get("submitted"),
+            "started": view.state.get("started"),
+            "ended": view.state.get("ended"),
+            "path": str(view.folder.path),
+        }
+    )
+
+
+def details(view: RunView) -> dict[str, Any]:
+    """The run with its recipe, data, course and jobs. Raises DiapasonError where the folder is no run's."""
+    spec = view.folder.spec()
+    course = ("step", "loss", "learning_rate", "grad_norm", "tokens_per_second")
+    rows = zip(*(getattr(view.steps, name) for name in course))
+    return finite(
+        {
+            "schema": 1,
+            **summary(view),
+            "recipe": spec.get("recipe"),
+            "model": spec.get("model"),
+            "data": spec.get("data"),
+            "versions": spec.get("versions"),
+            "preflight": _values(view.preflight),
+            "restarts": view.restarts,
+            "steps": [dict(zip(course, row)) for row in rows],
+            "evals": [_values(event) for event in view.evals],
+            "checkpoints": [_values(event) for event in view.checkpoints],
+            "evaluation": read_json(view.folder.evaluation / "result.json"),
+            "jobs": [{**summary(job), "progress": _values(job.progress)} for job in view.jobs()],
+        }
+    )
+
+
+def _values(event: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An event without its name and clocks."""
+    return {key: value for key, value in event.items() if key not in ("event", "t", "m")} if event else None

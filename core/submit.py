@@ -1,0 +1,229 @@
+"""Submit a run: what can be found wrong is found now; then the folder is written and its runner started."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from core.data.dataset import fingerprint, open_dataset
+from core.data.split import split
+from core.errors import DiapasonError
+from core.home import home, runs_dir
+from core.models import ModelInfo, find_model
+from core.recipe import Recipe, dump_recipe, make_recipe
+from core.request import check_disk, gpu_request
+from core.runs.create import Draft, create_job
+from core.runs.folder import RunFolder
+from core.worker.launch import launch
+from core.worker.queue import check_locks
+
+Tell = Callable[[str], None]
+_PACKAGES = (
+    "torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets", "tokenizers", "diapason",
+)  # fmt: skip
+
+
+def submit(
+    recipe: Recipe,
+    *,
+    source: Path | None = None,
+    text: str | None = None,
+    changes: Sequence[str] = (),
+    tell: Tell | None = None,
+) -> RunFolder:
+    """Check the recipe against its files, model and machine, write the run's folder, start its runner.
+
+    Args:
+        recipe: with absolute data paths.
+        source: the file that the recipe was read from, kept as run.yaml; or `text`, its text.
+        changes: what was changed of that text (``key=value``), for the record; `recipe` has it already.
+        tell: is told what is being done, one short line at a time.
+
+    Raises:
+        DiapasonError: saying what is wrong; nothing is left behind then.
+    """
+    say = tell or _silent
+    check_locks()
+    model = find_model(recipe.model)
+    if recipe.device == "auto":
+        from core.doctor import check_cuda
+
+        check_cuda()
+    if text is None:
+        text = _read(source) if source else dump_recipe(recipe)
+    name = recipe.name or Path(recipe.data.train).stem or "run"
+    check_disk(recipe, model, home())
+    with Draft(runs_dir(), name) as draft:
+        parts = _parts(recipe, draft, say)
+        spec = {
+            "kind": "train",
+            "name": name,
+            "created": time.time(),
+            "recipe": recipe.model_dump(),
+            "changes": list(changes),
+            "model": _model(model),
+            "data": parts,
+            "versions": _versions(),
+            "gpu_request": gpu_request(recipe, model, draft.here(Path(parts["train"]["path"]))),
+            "then": _then(recipe, parts),
+        }
+        folder = draft.publish(spec, recipe=text)
+    say("starting the runner")
+    launch(folder)
+    return folder
+
+
+def submit_job(kind: str, run: RunFolder, **spec: Any) -> RunFolder:
+    """Make and start a job of `run`: evaluate or generate. What `spec` leaves out is taken from the run's recipe.
+
+    Raises:
+        DiapasonError: where the run has no test rows and `spec` names none, the folder cannot be written, or the
+            runner does not come up.
+    """
+    check_locks()
+    owner = run.spec()
+    parts = owner.get("data") or {}
+    if "data" not in spec and not parts.get("test"):
+        raise DiapasonError(
+            f"the run `{run.name}` has no test rows",
+            hint="Give a file that it was not trained on: `diapason evaluate RUN --data FILE`.",
+        )
+    usual = evaluation_spec(make_recipe(owner.get("recipe") or {}), parts | {"test": parts.get("test") or {}})
+    job = create_job(run, {**usual, **spec, "kind": kind})
+    launch(job)
+    return job
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+def _read(source: Path) -> str:
+    try:
+        return source.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DiapasonError("cannot read the recipe", where=str(source)) from error
+
+
+def _parts(recipe: Recipe, draft: Draft, say: Tell) -> dict[str, Any]:
+    """The rows that train, choose and judge: the files given, and what is split off where one is not."""
+    data = recipe.data
+    if not data.train:
+        raise DiapasonError(
+            "the recipe names no training file",
+            where="data.train",
+            hint="`diapason recipe new FILE -o run.yaml` writes a recipe.",
+        )
+    given = {"train": data.train, "validation": data.validation, "test": data.test}
+    parts: dict[str, Any] = {"train": None, "validation": None, "test": None}
+    for role, path in given.items():
+        if path:
+            say(f"reading the {role} rows")
+            parts[role] = _part(Path(path), data.format, role)
+    _refuse_copies(parts)
+    shares = {
+        "validation": 0.0 if data.validation else data.validation_fraction,
+        "test": 0.0 if data.test else data.test_fraction,
+    }
+    if not any(shares.values()):
+        return parts
+    say("splitting off what chooses and what judges")
+    format = parts["train"]["format"]
+    result = split(Path(data.train), draft.work / "data", **shares, seed=data.split_seed, format=format)
+    origin = parts["train"]
+    for role, path in (("train", result.train), ("validation", result.validation), ("test", result.test)):
+        if path is not None and (role == "train" or shares[role]):
+            part = {**fingerprint(path), "format": format, "rows": result.counts.get(role, 0)}
+            parts[role] = {
+                **part,
+                "path": str(draft.final / path.relative_to(draft.work)),
+                "split_from": origin["path"],
+            }
+    parts["origin"] = origin
+    if parts["train"]["rows"] == 0:
+        raise DiapasonError(
+            "the split leaves no training rows",
+            where=data.train,
+            hint="Lower data.validation_fraction and data.test_fraction, or give more rows.",
+        )
+    return parts
+
+
+def _part(path: Path, format: str | None, role: str) -> dict[str, Any]:
+    """The fingerprint, format and number of usable rows of a file."""
+    dataset = open_dataset(path, format)
+    usable, codes, messages = 0, Counter[str](), dict[str, str]()
+    for row in dataset:
+        usable += row.usable
+        for finding in () if row.usable else row.findings:
+            codes[finding.code] += 1
+            messages.setdefault(finding.code, finding.message)
+    if not usable:
+        worst = "; ".join(f"{code} ({count} x): {messages[code]}" for code, count in codes.most_common(3))
+        raise DiapasonError(
+            f"the {role} file has no usable row" + (f": {worst}" if worst else ""),
+            where=str(path),
+            hint=f"`diapason data check {path}` shows every finding and what to do.",
+        )
+    return {**fingerprint(path), "format": dataset.format, "rows": usable}
+
+
+def _refuse_copies(parts: dict[str, Any]) -> None:
+    seen: dict[str, str] = {}
+    for role in ("train", "validation", "test"):
+        if parts[role] is None:
+            continue
+        other = seen.setdefault(parts[role]["sha256"], role)
+        if other != role:
+            raise DiapasonError(
+                f"the {role} file holds the same bytes as the {other} file",
+                where=parts[role]["path"],
+                hint=f"Leave data.{role} out: a part of the training rows is then split off.",
+            )
+
+
+def _model(model: ModelInfo) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "path": str(model.path),
+        "architecture": model.architecture,
+        "parameters": model.parameters,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _then(recipe: Recipe, parts: dict[str, Any]) -> list[dict[str, Any]]:
+    """The jobs that follow when the training is completed."""
+    if not recipe.evaluation.after_training or not parts["test"] or not parts["test"]["rows"]:
+        return []
+    return [evaluation_spec(recipe, parts)]
+
+
+def evaluation_spec(recipe: Recipe, parts: dict[str, Any]) -> dict[str, Any]:
+    """The spec of the job that evaluates a run of `recipe` on the test part of `parts` (its spec's ``data``)."""
+    wanted = recipe.evaluation
+    shots = [f"few-shot:{wanted.few_shot}"] if wanted.few_shot else []
+    return {
+        "kind": "evaluate",
+        "arms": ["base", *shots, "tuned"],
+        "data": {role: {name: parts[role].get(name) for name in ("path", "format")} for role in ("test", "train")},
+        "max_rows": wanted.max_rows,
+        "max_new_tokens": wanted.max_new_tokens,
+        "batch_size": wanted.batch_size,
+        "seed": recipe.data.split_seed,
+        "task": recipe.task,
+    }

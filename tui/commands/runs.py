@@ -1,0 +1,71 @@
+"""`diapason runs`: every run with its status and how far it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.runs.folder import RunFolder
+    from core.runs.view import RunView
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser("runs", help="list the runs", description="Every run of this home, newest first.")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout (docs/json-runs.md)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the runs, newest first."""
+    from core.runs.folder import list_runs
+    from core.runs.view import RunView
+
+    folders = list_runs()
+    if args.json:
+        from core.runs.document import summary
+
+        print(json.dumps({"schema": 1, "runs": [summary(RunView(folder)) for folder in folders]}, indent=2))
+        return 0
+    if not folders:
+        print("There are no runs yet. `diapason train run.yaml` starts one.")
+        return 0
+    rows = [_row(RunView(folder), folders) for folder in folders]
+    heads = ("id", "name", "status", "step", "loss", "best", "ETA", "begun")
+    _table([heads, *rows])
+    return 0
+
+
+def _row(view: RunView, folders: list[RunFolder]) -> tuple[str, ...]:
+    from core.runs.folder import short_id
+    from core.text import shorten
+    from tui.follow import progress_text
+    from tui.format import DASH, ago, duration, loss
+
+    last = view.steps.loss[-1] if len(view.steps) else None
+    begun = view.state.get("started") or view.state.get("submitted")
+    return (
+        short_id(view.folder, folders),
+        shorten(view.name, 32),
+        view.status + _jobs(view),
+        progress_text(view),
+        loss(last),
+        loss(view.best[1]) if view.best else DASH,
+        duration(view.eta_seconds) if not view.final else DASH,
+        ago(begun),
+    )
+
+
+def _jobs(view: RunView) -> str:
+    active = [job.kind for job in view.jobs() if not job.final]
+    return f" ({', '.join(active)})" if active else ""
+
+
+def _table(rows: list[tuple[str, ...]]) -> None:
+    from core.text import cells
+
+    widths = [max(cells(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(text + " " * (width - cells(text)) for text, width in zip(row, widths)).rstrip())

@@ -1,0 +1,74 @@
+"""`diapason show`: one run, its settings, its course and what became of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.runs.view import RunView
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "show", help="show one run", description="One run: status, settings, course, jobs."
+    )
+    parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout (docs/json-runs.md)")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the run. Raises DiapasonError where there is none of that name."""
+    from core.runs.folder import find_run
+    from core.runs.view import RunView
+
+    view = RunView(find_run(args.target))
+    if args.json:
+        from core.runs.document import details
+
+        print(json.dumps(details(view), indent=2))
+    else:
+        print("\n".join(_lines(view)))
+    return 0
+
+
+def _lines(view: RunView) -> list[str]:
+    from core.text import visible
+    from tui.follow import progress_text
+    from tui.format import duration, loss, size
+
+    spec = view.folder.spec()
+    recipe, data = spec.get("recipe") or {}, spec.get("data") or {}
+    train = recipe.get("train") or {}
+    rows = [f"{role} {(data.get(role) or {}).get('rows', 'none')}" for role in ("train", "validation", "test")]
+    lines = [
+        f"{visible(view.name)}   {view.status}",
+        *([f"  {visible(view.reason)}"] if view.reason else []),
+        *([f"  {visible(view.hint)}"] if view.hint else []),
+        "",
+        f"id          {view.id}",
+        f"folder      {visible(str(view.folder.path))}",
+        f"model       {visible(str((spec.get('model') or {}).get('name', '')))}, {recipe.get('method', '')}",
+        f"data        {visible(str((data.get('origin') or data.get('train') or {}).get('path', '')))}",
+        f"rows        {', '.join(rows)}",
+        f"batch       {train.get('micro_batch_size', '?')} x {train.get('accumulation', '?')}",
+        f"progress    {progress_text(view)} steps in {duration(view.elapsed_seconds)}"
+        + ("" if view.final else f", ETA {duration(view.eta_seconds)}"),
+    ]
+    if view.preflight:
+        lines.append(
+            f"memory      {size(view.preflight.get('peak_memory_bytes'))} at most, measured before the first step"
+        )
+    if len(view.steps):
+        lines.append(f"loss        {loss(view.steps.loss[-1])} at step {view.steps.step[-1]}")
+    if view.best:
+        lines.append(f"best        {loss(view.best[1])} on validation, at step {view.best[0]}")
+    if view.restarts:
+        lines.append(f"restarts    from step {', '.join(map(str, view.restarts))}")
+    for job in view.jobs():
+        said = f": {visible(job.reason)}" if job.reason else ""
+        lines.append(f"job         {job.kind} {job.status} {progress_text(job)}{said}")
+    return lines
