@@ -42,4 +42,4 @@ def test_the_runner_is_the_standard_library_alone(module: str) -> None:
 
 def test_the_command_line_starts_light() -> None:
     loaded = loaded_after("import tui.cli; tui.cli.build_parser()")
-    assert not {"textual", "pydantic", "numpy", "tokenizers", "plotext", "scipy"} & loaded
+    assert not {"textual", "pydantic", "numpy", "tokenizers", "scipy"} & loaded
