@@ -17,6 +17,7 @@ from core.hardware import gpus
 transformers.utils.logging.set_verbosity_error()
 transformers.utils.logging.disable_progress_bar()
 # Advice to developers, printed once a step: a person reading the run's log can do nothing with it.
+warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 warnings.filterwarnings("ignore", message=".*(use_reentrant|attention mask|torch_dtype|past_key_values).*")
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

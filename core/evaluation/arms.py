@@ -44,9 +44,11 @@ def unseen(test: Iterable[Example], train: Iterable[Example]) -> tuple[list[Exam
 
 
 def pick_shots(train: Sequence[Example], count: int, seed: int) -> list[Example]:
-    """`count` training rows to show in a prompt, drawn by `seed` among those of one question and its answer."""
+    """`count` training rows to show in a prompt, drawn by `seed`: rows of one question where there are enough."""
     usable = [row for row in train if row.completion and _turns(row)[:1] == ["user"] and not _calls(row)]
-    return random.Random(seed).sample(usable, min(count, len(usable)))
+    short = [row for row in usable if _turns(row) == ["user"]]
+    pool = short if len(short) >= count else usable
+    return random.Random(seed).sample(pool, min(count, len(pool)))
 
 
 def with_shots(example: Example, shots: Sequence[Example]) -> Example:

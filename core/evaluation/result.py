@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,16 @@ class EvaluationResult:
     def metrics(self) -> list[str]:
         """The metrics that were measured, in the order in which to show them."""
         return [name for name in METRICS if any(name in arm.metrics for arm in self.arms)]
+
+
+def weights_fingerprint(folder: Path) -> int:
+    """CRC-32 of the weight files in `folder` (adapter/ or model/): which weights a result is about."""
+    value = 0
+    for path in sorted(folder.glob("*.safetensors")):
+        with path.open("rb") as handle:
+            while block := handle.read(1 << 20):
+                value = zlib.crc32(block, value)
+    return value
 
 
 def read_result(run: RunFolder | Path) -> EvaluationResult | None:
