@@ -283,9 +283,10 @@ def resolve_paths(recipe: Recipe, base: Path) -> Recipe:
         if data[part]:
             data[part] = str((base / Path(data[part]).expanduser()).resolve())
     model = recipe.model
-    if model.startswith((".", "~")) or (base / model).is_dir():
+    if model != "starter" and (model.startswith((".", "~")) or (base / model).is_dir()):
         model = str((base / Path(model).expanduser()).resolve())
-    return recipe.model_copy(update={"data": DataRecipe(**data), "model": model})
+    # Validated as a whole: two names may turn out to be one file only now.
+    return _validate(recipe.model_dump() | {"data": data, "model": model}, str(base), {})
 
 
 def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-GUIDE_A = "guide A, a long practical guide (French, 2024)"
-GUIDE_E = "guide E, on LoRA and QLoRA in production (French, 2025)"
+from core.advisor.sources import GUIDE_A, GUIDE_E
+
 NO_FIGURE = "no guide gives a figure for this task; measure: train on half of the rows and on all, and compare"
 
 

@@ -1,0 +1,94 @@
+"""How long a run takes, before anything is loaded; the engine's preflight measures the same on the machine."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from core.advisor.device import Device
+from core.advisor.shape import Shape
+
+# Multiplications and additions a weight and token: forward 2, gradient of the activations 2, gradient of the weights
+# 2 (arxiv.org/abs/2001.08361, section 2.1). Frozen weights need no gradient of their own.
+_FORWARD, _BACKWARD_INPUT, _BACKWARD_WEIGHT = 2, 2, 2
+# Share of a GPU's stated speed that plain transformers training reaches; a CPU's figure is measured while training.
+_UTILISATION = {"cuda": 0.35, "cpu": 1.0}
+# Guide E: QLoRA takes about 20 % longer, for weights are turned back to 16 bits for each use.
+_QLORA = 1.2
+# Seconds that one micro-batch costs whatever its size (Python, kernel launches), and seconds before the first step.
+_MICRO_STEP = {"cuda": 0.06, "cpu": 0.03}
+_START = {"cuda": 25.0, "cpu": 12.0}
+# The estimate may be off by this factor either way.
+FACTOR = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeEstimate:
+    """Seconds of a training run with its evaluations; low and high bound what to expect."""
+
+    seconds: float
+    steps: int
+    tokens: int
+    tokens_per_second: float
+    factor: float = FACTOR
+
+    @property
+    def low(self) -> float:
+        """The lower end, in seconds."""
+        return self.seconds / self.factor
+
+    @property
+    def high(self) -> float:
+        """The upper end, in seconds."""
+        return self.seconds * self.factor
+
+
+def flops_per_token(shape: Shape, *, method: str, rank: int, length: float, checkpointing: bool) -> float:
+    """Floating-point operations to train on one token.
+
+    6 N for full tuning, 4 N + 6 N_adapter with frozen weights, 2 N more with checkpointing; attention adds
+    12 layers (heads x head_dim) length (arxiv.org/abs/2204.02311, appendix B).
+    """
+    frozen = method != "full"
+    passes = _FORWARD + _BACKWARD_INPUT + (0 if frozen else _BACKWARD_WEIGHT) + (_FORWARD if checkpointing else 0)
+    adapter = 6 * rank * shape.sides if frozen else 0
+    return passes * shape.active + adapter + 12 * shape.layers * shape.attention * length
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a run goes through: training rows, validation rows, mean padded tokens a row, passes, batch sizes."""
+
+    rows: int
+    validation_rows: int
+    row_tokens: float
+    epochs: float
+    micro_batch: int
+    accumulation: int
+    method: str
+    rank: int
+    checkpointing: bool
+
+
+def steps_of(rows: int, epochs: float, effective: int) -> int:
+    """Optimizer steps of a run: a last, smaller batch of each epoch counts."""
+    return max(1, math.ceil(math.ceil(rows / effective) * epochs)) if rows else 0
+
+
+def estimate(shape: Shape, work: Work, device: Device, evaluations: int = 10) -> TimeEstimate:
+    """The time of `work` on `device`, with `evaluations` passes over the validation rows (a forward pass each)."""
+    cost = flops_per_token(
+        shape, method=work.method, rank=work.rank, length=work.row_tokens, checkpointing=work.checkpointing
+    )
+    speed = device.flops * _UTILISATION[device.kind] / (_QLORA if work.method == "qlora" else 1.0)
+    tokens = work.rows * work.epochs * work.row_tokens
+    micro_steps = work.rows * work.epochs / work.micro_batch
+    training = tokens * cost / speed + micro_steps * _MICRO_STEP[device.kind]
+    checked = evaluations * work.validation_rows * work.row_tokens
+    checking = checked * _FORWARD * shape.active / speed
+    return TimeEstimate(
+        seconds=_START[device.kind] + training + checking,
+        steps=steps_of(work.rows, work.epochs, work.micro_batch * work.accumulation),
+        tokens=round(tokens),
+        tokens_per_second=tokens / training if training else 0.0,
+    )

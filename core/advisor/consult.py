@@ -1,0 +1,79 @@
+"""Look at the file, the model and the machine, and advise: what the command line, the wizard and the demo call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.advisor.approach import Answers
+from core.advisor.lengths import Lengths, measure_lengths
+from core.advisor.recommend import Advice, advise, task_for
+from core.chat import load_chat
+from core.data.report import Report, check
+from core.errors import DiapasonError
+from core.hardware import hardware
+from core.models import ModelInfo, find_model
+from core.recipe import DataRecipe
+
+
+@dataclass(frozen=True, slots=True)
+class Consultation:
+    """The advice, and the report of the check it rests on (None where no file is named)."""
+
+    advice: Advice
+    report: Report | None
+
+
+def consult(
+    file: Path | str | None,
+    *,
+    task: str | None = None,
+    model: str = "starter",
+    method: str | None = None,
+    format: str | None = None,
+    answers: Answers | None = None,
+    data: DataRecipe | None = None,
+    progress: Callable[[int, int], bool] | None = None,
+) -> Consultation:
+    """Advise on `file` (or on the task alone) for `model` on this machine.
+
+    Args:
+        task: one of core.recipe.TASKS; guessed from the file's format where it is not given.
+        data: the recipe's data section: rows are held out only for the parts that it names no file for.
+        progress: as core.data.report.check takes it.
+
+    Raises:
+        DiapasonError: where the model is not found, or the file cannot be read.
+        CheckCancelled: where `progress` returned False.
+    """
+    found = find_model(model)
+    report = check(file, format=format, task=task, progress=progress) if file is not None else None
+    lengths, refused = _lengths(report, found)
+    parts = data or DataRecipe()
+    validation = 0.0 if parts.validation else parts.validation_fraction
+    test = 0.0 if parts.test else parts.test_fraction
+    advice = advise(
+        task or task_for(report.format if report else None),
+        report=report,
+        model=found,
+        hardware=hardware(),
+        lengths=lengths,
+        answers=answers,
+        method=method,
+        held_out=validation + test,
+        validation=parts.validation_fraction,
+    )
+    if refused:
+        advice.warnings.append(refused)
+    return Consultation(advice, report)
+
+
+def _lengths(report: Report | None, model: ModelInfo) -> tuple[Lengths | None, str | None]:
+    """Token counts of the rows, or why they could not be counted: advice is given without them too."""
+    if report is None or not report.rows_valid:
+        return None, None
+    try:
+        return measure_lengths(report.path, load_chat(model), report.format), None
+    except DiapasonError as error:
+        return None, f"the rows could not be measured in this model's tokens: {error.message}"

@@ -1,0 +1,94 @@
+"""Write a recipe for a file: look, advise, and put the reasons in as comments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.advisor.consult import consult
+from core.advisor.recommend import Advice, recipe_text, to_recipe
+from core.data.dataset import open_dataset
+from core.errors import DiapasonError, UsageError
+from core.files import write_atomic
+from core.recipe import DataRecipe, Recipe, resolve_paths
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A recipe, its YAML, and the advice it follows from."""
+
+    recipe: Recipe
+    text: str
+    advice: Advice
+
+
+def new_recipe(
+    train: Path | str,
+    out: Path,
+    *,
+    validation: Path | str | None = None,
+    test: Path | str | None = None,
+    model: str = "starter",
+    task: str | None = None,
+    method: str | None = None,
+    format: str | None = None,
+    name: str = "",
+) -> Written:
+    """The recipe for `train`, to be saved as `out`: file names are written as seen from its folder.
+
+    Raises:
+        UsageError: where two parts are the same file.
+        DiapasonError: where a file cannot be read or has no usable row, or the model is not found.
+    """
+    parts = DataRecipe(
+        train=as_seen_from(out, train),
+        validation=as_seen_from(out, validation) if validation else None,
+        test=as_seen_from(out, test) if test else None,
+    )
+    for part in (validation, test):
+        if part:
+            open_dataset(part)
+    found = consult(train, task=task, model=model, method=method, format=format, data=parts)
+    report = found.report
+    if report is None or not report.rows_valid or report.format is None:
+        raise DiapasonError(
+            "no row of this file can be trained on",
+            where=str(train),
+            hint=f"`diapason data check {train}` says why, line by line.",
+        )
+    recipe = to_recipe(
+        found.advice,
+        train=parts.train,
+        validation=parts.validation,
+        test=parts.test,
+        format=report.format,
+        name=name,
+    )
+    if model != "starter" and Path(model).expanduser().exists():
+        # A bare name would read as a hub id: a folder is written as a path.
+        recipe = recipe.model_copy(update={"model": _as_path(as_seen_from(out, model))})
+    resolve_paths(recipe, out.absolute().parent)
+    return Written(recipe, recipe_text(found.advice, recipe), found.advice)
+
+
+def as_seen_from(out: Path, file: Path | str) -> str:
+    """`file` relative to the folder of `out` where it lies in or below it, else absolute."""
+    path = Path(file).expanduser().absolute()
+    folder = out.expanduser().absolute().parent
+    try:
+        return str(path.relative_to(folder))
+    except ValueError:
+        return str(path)
+
+
+def _as_path(name: str) -> str:
+    return name if name.startswith(("/", "./", "../")) else f"./{name}"
+
+
+def save_recipe(out: Path, text: str) -> None:
+    """Write `text` to `out`, whole or not at all. Raises UsageError where the folder is missing or read-only."""
+    try:
+        write_atomic(out, text, mode=0o666)
+    except (OSError, UnicodeEncodeError) as error:
+        reason = getattr(error, "strerror", None) or "the name is not text"
+        raise UsageError(f"cannot write the recipe: {reason}", where=str(out), hint="Give another -o.") from error
