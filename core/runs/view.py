@@ -82,6 +82,8 @@ class RunView:
         if name == "start":
             self._begin(event, moment)
         elif math.isfinite(moment):
+            # Jobs that do not train write no start.
+            self._first = moment if self._first is None else self._first
             self._last = moment
         if name == "step":
             self.steps.add(event)

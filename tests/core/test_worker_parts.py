@@ -1,0 +1,192 @@
+"""The runner's pure parts: judging an end, choosing a card, the machine's locks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import DiapasonError
+from core.files import is_locked
+from core.worker import cards as cards_module
+from core.worker.cards import Card, cards
+from core.worker.queue import Request, Ticket, check_locks
+from core.worker.slots import Slot, locks_dir
+from core.worker.verdict import judge, oom_kills
+from tests.runs_help import queue_run
+
+A = Card(0, "GPU-aaaa-1", "NVIDIA H200", 140 << 30)
+B = Card(1, "GPU-bbbb-2", "NVIDIA L4", 22 << 30)
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIAPASON_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DIAPASON_LOCKS", str(tmp_path / "locks"))
+
+
+def _judge(record: dict[str, Any] | None = None, code: int | None = 0, **values: Any) -> Any:
+    return judge(record, code, **{"oom_killed": False, "tail": [], "asked": None, **values})
+
+
+def test_the_jobs_own_record_is_trusted_first() -> None:
+    assert _judge({"status": "completed"}, -11).status == "completed"
+    assert _judge({"status": "stopped"}, 1).status == "stopped"
+    failed = _judge(
+        {"status": "failed", "error": {"kind": "gpu_oom", "message": "the GPU is full", "hint": "halve it"}}
+    )
+    assert failed[:4] == ("failed", "gpu_oom", "the GPU is full", "halve it") and not failed.retry
+    assert _judge({"status": "failed", "error": None}, 1).reason
+    assert _judge({"status": "mystery"}, -9).retry
+
+
+def test_signals_are_tried_again_and_exit_codes_are_not() -> None:
+    for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGBUS, signal.SIGTERM):
+        verdict = _judge(None, -number)
+        assert verdict.retry and verdict.status == "failed" and number.name in verdict.reason
+    memory = _judge(None, -9, oom_killed=True)
+    assert memory.kind == "host_oom" and "memory" in memory.reason and memory.retry
+    assert _judge(None, -11, oom_killed=True).kind == "signal"
+    assert _judge(None, None).retry
+    crashed = _judge(None, 3, tail=["x", "Killed by me", " "])
+    assert not crashed.retry and "Killed by me" in crashed.reason
+    assert not _judge(None, 0).retry
+
+
+def test_what_was_asked_for_is_a_stop_however_it_ended() -> None:
+    for asked in ("stop", "kill"):
+        verdict = _judge(None, -9, asked=asked)
+        assert verdict.status == "stopped" and not verdict.retry
+    assert _judge({"status": "failed", "error": {"message": "disk full"}}, 1, asked="stop").status == "failed"
+
+
+def test_out_of_memory_kills_are_counted_in_our_cgroup(tmp_path: Path) -> None:
+    assert oom_kills() >= 0
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/vmstat").write_text("nr_free_pages 5\noom_kill 7\n")
+    assert oom_kills(tmp_path) == 7
+    group = tmp_path / "sys/fs/cgroup/user/job"
+    group.mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("0::/user/job\n")
+    (group / "memory.events").write_text("low 0\noom 2\noom_kill 3\noom_group_kill 0\n")
+    assert oom_kills(tmp_path) == 3
+    old = tmp_path / "sys/fs/cgroup/memory/docker"
+    old.mkdir(parents=True)
+    (tmp_path / "proc/self/cgroup").write_text("9:cpu:/x\n4:memory:/docker\n")
+    (old / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 4\n")
+    assert oom_kills(tmp_path) == 4
+
+
+@pytest.mark.parametrize(
+    ("request_values", "seen", "wanted"),
+    [
+        ({"device": "cpu"}, [A, B], ["cpu"]),
+        ({}, [], ["cpu"]),
+        ({"bytes": 30 << 30}, [B, A], [A.uuid]),
+        ({"bytes": 200 << 30}, [A, B], []),
+        ({"visible": "1"}, [A, B], [B.uuid]),
+        ({"visible": "GPU-bb"}, [A, B], [B.uuid]),
+        ({"visible": ""}, [A, B], ["cpu"]),
+        ({"visible": "MIG-77"}, [A, B], ["MIG-77"]),
+        (None, [A, B], [A.uuid, B.uuid]),
+    ],
+)
+def test_a_request_names_the_slots_that_would_do(request_values: Any, seen: list[Card], wanted: list[str]) -> None:
+    assert Request(request_values).slots(seen) == wanted
+
+
+def _ticket(**request: Any) -> Ticket:
+    return Ticket(queue_run(gpu_request=request))
+
+
+def test_cards_are_given_in_turn_and_a_small_run_passes_a_large_one_where_it_may() -> None:
+    large, small, cpu = _ticket(bytes=100 << 30), _ticket(bytes=1 << 30), _ticket(device="cpu")
+    busy = Slot(A.uuid)
+    assert busy.acquire()
+    slot, why = large.choose([A, B])
+    assert slot is None and "NVIDIA H200" in why and f"process {os.getpid()}" in why
+    slot, _ = small.choose([A, B])
+    assert slot is not None and slot.name == B.uuid, "the large run cannot use the L4"
+    slot, _ = cpu.choose([A, B])
+    assert slot is not None and slot.name == "cpu"
+    later = _ticket(bytes=1 << 30)
+    busy.release()
+    slot, why = later.choose([A])
+    assert slot is None and "before it in the queue" in why
+    slot, _ = large.choose([A, B])
+    assert slot is not None and slot.name == A.uuid
+
+
+def test_a_card_that_somebody_else_uses_is_not_taken() -> None:
+    ticket = _ticket(bytes=1 << 30)
+    slot, why = ticket.choose([A._replace(user="ada (process 7)")])
+    assert slot is None and "ada (process 7) uses it" in why
+    slot, _ = ticket.choose([A._replace(user="ada (process 7)"), B])
+    assert slot is not None and slot.name == B.uuid
+
+
+def test_a_run_too_large_for_every_card_is_told_so() -> None:
+    with pytest.raises(DiapasonError, match=r"needs about 200\.0 GiB"):
+        _ticket(bytes=200 << 30).choose([A, B])
+
+
+def test_cards_are_measured_by_the_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The child prints what NVML says; here a stand-in prints it, one that hangs, and one that fails."""
+    gib, whole = 1 << 30, 80 << 30
+    printed = [
+        {"index": 0, "uuid": "GPU-a", "name": "A", "memory_total": whole, "memory_free": 79 * gib, "processes": []},
+        {"index": 1, "uuid": "GPU-b", "name": "B", "memory_total": whole, "memory_free": 40 * gib, "processes": []},
+        {"index": 2, "uuid": "GPU-c", "name": "C", "memory_total": whole, "memory_free": 60 * gib,
+         "processes": [[7, "ada", 20 * gib], [9, "", 1]]},
+        {"index": 3, "uuid": "GPU-d", "name": "D", "memory_total": 8 * gib, "memory_free": 5 * gib,
+         "processes": [[8, "bob", 100 << 20]]},
+    ]  # fmt: skip
+    script = tmp_path / "child.py"
+    monkeypatch.setattr(cards_module, "has_card", lambda: True)
+    monkeypatch.setattr(cards_module, "python", lambda *_: [sys.executable, str(script)])
+    script.write_text(
+        f"import json, os\nassert 'CUDA_VISIBLE_DEVICES' not in os.environ\nprint(json.dumps({printed!r}))"
+    )
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert [card.user for card in cards()] == ["", "somebody (40.0 GiB in use)", "ada (process 7)", ""]
+    monkeypatch.setattr(cards_module, "_SECONDS", 0.2)
+    script.write_text("import time\ntime.sleep(60)")
+    assert cards() == []
+    script.write_text("raise SystemExit(3)")
+    assert cards() == []
+
+
+def test_the_machines_locks_are_for_every_user() -> None:
+    slot = Slot("GPU-../../x")
+    assert slot.acquire() and slot.path.parent == locks_dir() and is_locked(slot.path)
+    assert stat.S_IMODE(locks_dir().stat().st_mode) == 0o1777
+    assert stat.S_IMODE(slot.path.stat().st_mode) == 0o666
+    other = Slot("GPU-../../x")
+    assert not other.acquire() and f"process {os.getpid()}" in other.holder()
+    slot.path.unlink()
+    assert other.acquire(), "a cleaner removed the file: the slot is free to who makes it anew"
+    slot.release()
+    assert is_locked(other.path)
+
+
+def test_locks_that_do_not_work_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    check_locks()
+    monkeypatch.setattr("core.worker.queue.is_locked", lambda _: False)
+    with pytest.raises(DiapasonError, match="second holder"):
+        check_locks()
+
+    def refuse(*_: object) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("core.files.fcntl.flock", refuse)
+    with pytest.raises(DiapasonError, match="No locks available"):
+        check_locks()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DIAPASON_LOCKS", str(tmp_path / "file"))
+    with pytest.raises(DiapasonError, match="folder"):
+        locks_dir()
