@@ -80,6 +80,13 @@ def gpus() -> list[Gpu]:
         return [gpu for gpu in found if gpu]
 
 
+def driver_cuda() -> tuple[int, int] | None:
+    """The newest CUDA version (major, minor) that the installed driver takes, or None without one."""
+    with _nvml() as nvml:
+        number = _ask(nvml.nvmlSystemGetCudaDriverVersion_v2) if nvml is not None else None
+    return (number // 1000, number % 1000 // 10) if number else None
+
+
 def sample() -> dict[str, Any]:
     """One cheap measurement for a log or a screen; sizes in bytes, use in percent, None where unknown.
 
