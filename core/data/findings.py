@@ -36,6 +36,11 @@ class RowFinding:
         return self.level or CODES[self.code].severity
 
 
+def grouped(number: int) -> str:
+    """A number with its thousands apart: 1 204."""
+    return f"{number:,}".replace(",", " ")
+
+
 _FIX_ROW = "Mend the row, or drop it: it is left out of training."
 
 CODES: dict[str, Code] = {

@@ -14,7 +14,7 @@ from core.data.checks.amount import check_amount, check_labels
 from core.data.checks.frame import check_frame
 from core.data.checks.repeats import Repeats
 from core.data.dataset import Dataset, open_dataset
-from core.data.findings import CODES, SEVERITIES, RowFinding, Severity
+from core.data.findings import CODES, SEVERITIES, RowFinding, Severity, grouped
 from core.data.source import EmptyFile
 from core.errors import DiapasonError
 
@@ -162,7 +162,7 @@ def check(
             collector.add_row(row.index, row.line, row.findings)
         if row.example is not None:
             valid += 1
-            repeats.add(row.example)
+            repeats.add(row.example, _verdict(row.value))
             if row.example.label is not None:
                 labels[row.example.label] += 1
         else:
@@ -193,6 +193,12 @@ def check(
     )
 
 
+def _verdict(value: Any) -> bool | None:
+    """Whether an answer is said to be good or bad (KTO's boolean label)."""
+    label = value.get("label") if isinstance(value, dict) else None
+    return label if isinstance(label, bool) else None
+
+
 def _own_task(format: str) -> str | None:
     """The task that a format is for, where there is only one."""
     return {"classification": "classification", "preference": "preference", "text": "domain"}.get(format)
@@ -206,17 +212,21 @@ def _empty(path: Path, error: EmptyFile, seconds: float) -> Report:
 
 def _add_repeats(collector: _Collector, repeats: Repeats, dataset: Dataset) -> None:
     copies, near = repeats.exact(), repeats.near()
-    collector.add_rows(RowFinding("exact_duplicate", f"{len(copies):,} extra copies"), copies, dataset)
-    text = f"{len(near):,} copies but for case, spaces and punctuation"
+    collector.add_rows(RowFinding("exact_duplicate", _copies(len(copies), "extra ")), copies, dataset)
+    text = f"{_copies(len(near))} but for case, spaces and punctuation"
     collector.add_rows(RowFinding("near_duplicate", text, detail="folded"), near, dataset)
     for detail, (rows, groups) in (
         ("", repeats.contradictions()),
         ("folded", repeats.folded_contradictions()),
     ):
         what = "the same prompt" if not detail else "the same prompt but for case, spaces and punctuation,"
-        prompts = "1 prompt" if groups == 1 else f"{groups:,} prompts"
+        prompts = "1 prompt" if groups == 1 else f"{grouped(groups)} prompts"
         text = f"{prompts} with different answers" if not detail else f"{prompts}: {what} with different answers"
         collector.add_rows(RowFinding("contradiction", text, detail=detail), rows, dataset)
+
+
+def _copies(number: int, kind: str = "") -> str:
+    return f"1 {kind}copy" if number == 1 else f"{grouped(number)} {kind}copies"
 
 
 class _Collector:

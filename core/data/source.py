@@ -118,6 +118,14 @@ class Source:
             self._columns = column_names(self.dialect.header, width)
         return self._columns
 
+    @property
+    def header_raw(self) -> bytes:
+        """The bytes of a CSV file's header, without its line end."""
+        # The header is the first record; a file that begins with blank lines has it further down.
+        head = self.read(self.start, self.start + HEAD)
+        first = index_records(lambda start, end: head[start:end], 0, len(head), self.dialect.delimiter)
+        return head[int(first.starts[0]) : int(first.ends[0])].removesuffix(b"\r")
+
     def name_columns(self, names: tuple[str, ...]) -> None:
         """Set the columns' names, where the file has no header and its content gave them away."""
         self._columns = names

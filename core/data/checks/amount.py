@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from core.data.findings import RowFinding
+from core.data.findings import RowFinding, grouped
 
 # The KEEL repository calls a set highly imbalanced above 9 : 1 (sci2s.ugr.es/keel/imbalanced.php).
 _HIGH, _MILD = 9.0, 3.0
@@ -21,10 +21,10 @@ def check_amount(usable: int, task: str | None) -> list[RowFinding]:
     name = task or "any task"
     detail = task or "any"
     if usable < size.minimum:
-        text = f"{usable:,} usable rows; {name} asks for {size.minimum:,} at least ({size.sources[0]})"
+        text = f"{grouped(usable)} usable rows; {name} asks for {grouped(size.minimum)} at least ({size.sources[0]})"
         return [RowFinding("too_few_rows", text, detail=detail)]
     if task and usable < size.other_minimum:
-        text = f"{usable:,} usable rows: enough by {size.sources[0]}; {size.sources[-1]} asks for {size.other_minimum:,}"
+        text = f"{grouped(usable)} usable rows; {size.sources[-1]} asks for {grouped(size.other_minimum)}"
         return [RowFinding("too_few_rows", text, detail=detail, level="note")]
     return []
 
@@ -39,5 +39,6 @@ def check_labels(labels: Counter[str]) -> list[RowFinding]:
         return [RowFinding("single_label", f"every row is labelled `{most[:40]}`")]
     if top < _MILD * low:
         return []
-    text = f"{len(ranked)} labels, from {top:,} rows (`{most[:40]}`) to {low:,} (`{least[:40]}`), {top / low:.1f} : 1"
+    spread = f"from {grouped(top)} rows (`{most[:40]}`) to {grouped(low)} (`{least[:40]}`)"
+    text = f"{len(ranked)} labels, {spread}, {top / low:.1f} : 1"
     return [RowFinding("label_imbalance", text, level="warning" if top > _HIGH * low else "note")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.data.findings import RowFinding
+from core.data.findings import RowFinding, grouped
 from core.data.index import chunks
 from core.data.source import Source
 
@@ -20,12 +20,16 @@ def check_frame(source: Source) -> list[tuple[RowFinding, int, list[int]]]:
         found.append((RowFinding("bom", "the file starts with a UTF-8 byte-order mark"), 1, [1]))
     if index.blank_count:
         lines = index.blank_lines
-        found.append((RowFinding("blank_lines", f"{index.blank_count:,} blank lines"), index.blank_count, lines))
+        found.append(
+            (RowFinding("blank_lines", f"{grouped(index.blank_count)} blank lines"), index.blank_count, lines)
+        )
     if source.layout == "jsonl" and not index.ends_with_newline and len(index):
         found.append((RowFinding("no_final_newline", "the last line has no line end"), 1, [int(index.lines[-1])]))
     crlf = _crlf(source)
     if crlf:
-        found.append((RowFinding("crlf", f"{crlf:,} lines end with a carriage return and a line feed"), crlf, []))
+        found.append(
+            (RowFinding("crlf", f"{grouped(crlf)} lines end with a carriage return and a line feed"), crlf, [])
+        )
     found += [(finding, 1, [1]) for finding in _shape(source)]
     return found
 

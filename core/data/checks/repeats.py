@@ -49,8 +49,8 @@ class Repeats:
         self._whole, self._near = bytearray(), bytearray()
         self._prompt, self._folded, self._answer = bytearray(), bytearray(), bytearray()
 
-    def add(self, example: Example) -> None:
-        """Remember an example by its hashes."""
+    def add(self, example: Example, verdict: object = None) -> None:
+        """Remember an example by its hashes; answers of unlike `verdict` (KTO's good and bad) do not contradict."""
         self._rows.append(example.row)
         prompt, answer, rejected = example.prompt_text, example.answer, example.rejected_answer
         tools = canonical(list(example.tools)) if example.tools else ""
@@ -67,6 +67,8 @@ class Repeats:
             question, folded = alone, alone.encode()
         elif rejected:
             folded = fold(question)
+        if verdict is not None:
+            question, folded = f"{question}\0{verdict}", folded + f"\0{verdict}".encode()
         self._prompt += _hash(question)
         self._folded += _hash_bytes(folded)
         self._answer += _hash(said)

@@ -1,0 +1,299 @@
+"""`diapason data`: check, show and split a data file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.text import cells, shorten, visible
+from tui.format import count, duration, size
+
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset, Row
+    from core.data.report import Finding, Report
+    from tui.token_view import TokenView
+
+FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "classification", "text")
+TASKS = ("style", "classification", "extraction", "complex", "generation", "code", "domain", "preference")
+_MARKS = {"error": "✗", "warning": "!", "note": "·"}
+_FIRST_ROWS = 10
+_LINES = 12
+
+
+def register(subparsers: Any) -> None:
+    """Add the command and its three verbs."""
+    parser = subparsers.add_parser("data", help="check, show and split a data file")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    checking = verbs.add_parser("check", help="say what is wrong with a file, line by line")
+    _add_file(checking)
+    checking.add_argument(
+        "--task", choices=TASKS, metavar="T", help="task whose size to ask for: " + ", ".join(TASKS)
+    )
+    checking.add_argument("--json", action="store_true", help="print one JSON document")
+    checking.add_argument(
+        "--fail-on", choices=("error", "warning"), default="error", help="exit with 1 from here on (default: error)"
+    )
+    checking.set_defaults(run=run_check)
+    showing = verbs.add_parser("show", help="show a row as a conversation, or as the tokens that training sees")
+    _add_file(showing)
+    showing.add_argument("--row", type=_row_number, metavar="N", help="row to show, from 1 (default: the first rows)")
+    showing.add_argument("--tokens", action="store_true", help="show the tokens, and which carry loss")
+    showing.add_argument(
+        "--model", default="starter", metavar="M", help="model whose tokens to show (default: starter)"
+    )
+    showing.add_argument(
+        "--max-length", type=_row_number, default=None, metavar="N", help="tokens kept (default: the recipe's)"
+    )
+    showing.set_defaults(run=run_show)
+    splitting = verbs.add_parser("split", help="write train, validation and test parts that share no prompt")
+    _add_file(splitting)
+    splitting.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for the parts")
+    splitting.add_argument("--val", type=float, default=0.1, metavar="SHARE", help="validation share (default: 0.1)")
+    splitting.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="test share (default: 0.1)")
+    splitting.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default: 0)")
+    splitting.add_argument("--json", action="store_true", help="print one JSON document")
+    splitting.set_defaults(run=run_split)
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="JSON Lines, a JSON array, CSV or plain text")
+    parser.add_argument(
+        "--format", choices=FORMATS, metavar="F", help="format, where it is not recognised: " + ", ".join(FORMATS)
+    )
+
+
+def _row_number(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 10**12:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 on, not {text!r}")
+    return int(text)
+
+
+# -- check ------------------------------------------------------------------------------------------------
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Check a file; 1 where a finding reaches `--fail-on`."""
+    from core.data.report import check
+
+    report = check(args.file, format=args.format, task=args.task)
+    if args.json:
+        print(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(_report_lines(report)))
+    return 1 if report.reaches(args.fail_on) else 0
+
+
+def _report_lines(report: Report) -> Iterator[str]:
+    yield " · ".join([
+        visible(report.path.name), report.format or "unknown format", amount(report.rows_total, "row"),
+        f"{count(report.rows_valid)} usable", size(report.size), f"checked in {took(report.seconds)}",
+    ])  # fmt: skip
+    if not report.findings:
+        yield "No findings."
+        return
+    yield ""
+    for finding in report.findings:
+        yield _headline(finding, report.layout)
+        yield f"    {visible(finding.message)} → {visible(finding.hint)}"
+    yield ""
+    counts = [(report.count(severity), severity) for severity in ("error", "warning", "note")]
+    yield " · ".join(amount(number, name) for number, name in counts if number)
+
+
+def amount(number: int, name: str) -> str:
+    """``1 row``, ``1 204 rows``."""
+    return f"{count(number)} {name}{'' if number == 1 else 's'}"
+
+
+def took(seconds: float) -> str:
+    """How long something took, to a tenth of a second below ten."""
+    return f"{max(seconds, 0.1):.1f} s" if seconds < 10 else duration(seconds)
+
+
+def _headline(finding: Finding, layout: str) -> str:
+    """Code, count, and where."""
+    name = finding.code + (f" ({visible(finding.detail)})" if finding.detail else "")
+    return f"{_MARKS[finding.severity]} {name:<34} {count(finding.count):>7}  {_places(finding, layout) or finding.title}"
+
+
+def _places(finding: Finding, layout: str) -> str:
+    places = (
+        [row + 1 for row in finding.rows[:_LINES]] if layout == "json" and finding.rows else finding.lines[:_LINES]
+    )
+    word = "row" if layout == "json" and finding.rows else "line"
+    more = finding.count - len(places)
+    tail = f" and {more:,} more" if more > 0 and len(places) == _LINES else ""
+    return f"{word}{'s' if len(places) > 1 else ''} {', '.join(str(place) for place in places)}{tail}"
+
+
+# -- show -------------------------------------------------------------------------------------------------
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Show one row, or the first ones."""
+    from core.data.dataset import open_dataset
+    from core.errors import UsageError
+
+    dataset = open_dataset(args.file, args.format)
+    total = len(dataset)
+    if args.row is not None and args.row > total:
+        raise UsageError(
+            f"there is no row {count(args.row)}", where=args.file, hint=f"The file has {count(total)} rows."
+        )
+    if args.row is None and not args.tokens:
+        print("\n".join(_first_rows(dataset)))
+        return 0
+    row = dataset.row((args.row or 1) - 1)
+    lines = list(_row_lines(row, dataset))
+    if args.tokens:
+        lines = [lines[0], "", *_token_lines(row, args.model, args.max_length)]
+    print("\n".join(lines))
+    return 0
+
+
+def _first_rows(dataset: Dataset) -> Iterator[str]:
+    yield f"{visible(dataset.path.name)} · {dataset.format or 'unknown format'} · {amount(len(dataset), 'row')}"
+    for row, _ in zip(dataset, range(_FIRST_ROWS), strict=False):
+        text = row_summary(row)
+        yield f"{row.index + 1:>6}  {text}"
+    if len(dataset) > _FIRST_ROWS:
+        yield f"   …    --row N shows one of the {count(len(dataset))} rows whole"
+
+
+def row_summary(row: Row, width: int = 100) -> str:
+    """A row on one line: prompt → answer, or what is wrong with it."""
+    example = row.example
+    if example is None:
+        problem = next((finding for finding in row.findings if finding.severity == "error"), None)
+        why = f"{problem.code}: {problem.message}" if problem else "no example"
+        return shorten(f"✗ {why}", width)
+    if example.text is not None:
+        return shorten(example.text, width)
+    return f"{shorten(example.prompt_text, width * 6 // 10)}  →  {shorten(example.answer, width * 3 // 10)}"
+
+
+def _row_lines(row: Row, dataset: Dataset) -> Iterator[str]:
+    state = "usable" if row.usable else "not usable"
+    kind = row.example.kind if row.example else dataset.format or "unknown format"
+    yield f"{visible(dataset.path.name)}:{row.line} · row {count(row.index + 1)} · {kind} · {state}"
+    for finding in row.findings:
+        column = f" (column {finding.column})" if finding.column is not None else ""
+        yield f"{_MARKS[finding.severity]} {finding.code}: {visible(finding.message)}{column}"
+    yield ""
+    if row.example is None:
+        yield visible(row.raw[:20_000].decode("utf-8", "replace"), newlines=True)
+        return
+    for speaker, text in conversation(row):
+        lines = visible(text, newlines=True).split("\n")
+        yield f"{speaker:<10} {lines[0]}"
+        for line in lines[1:]:
+            yield f"{'':<10} {line}" if line else ""
+
+
+def conversation(row: Row) -> Iterator[tuple[str, str]]:
+    """Who says what in a usable row; not inert yet."""
+    example = row.example
+    if example is None:
+        return
+    if example.text is not None:
+        yield "text", example.text
+    if example.tools:
+        yield "tools", json.dumps(list(example.tools), ensure_ascii=False)
+    for message in example.prompt:
+        yield message.role, message.text()
+    for message in example.completion:
+        name = "label" if example.label is not None else "chosen" if example.rejected else message.role
+        yield name, message.text()
+    for message in example.rejected:
+        yield "rejected", message.text()
+
+
+def _token_lines(row: Row, model: str, max_length: int | None) -> Iterator[str]:
+    from core.chat import load_chat
+    from core.errors import DiapasonError
+    from core.models import find_model
+    from core.recipe import Recipe
+    from tui.token_view import view_tokens
+
+    if row.example is None:
+        problem = next(
+            (finding.message for finding in row.findings if finding.severity == "error"), "it has no answer"
+        )
+        raise DiapasonError(f"the row cannot be trained on: {problem}", where=f"line {row.line}")
+    limit = max_length if max_length is not None else Recipe().train.max_length
+    view = view_tokens(load_chat(find_model(model)), row.example, limit)
+    yield (_coloured if sys.stdout.isatty() else _bracketed)(view)
+    yield ""
+    yield view.summary()
+    yield f"model {visible(model)} · answers found by {view.method}"
+
+
+def _runs(view: TokenView) -> Iterator[tuple[str, bool, bool]]:
+    """Neighbouring pieces of one kind as (text, loss, cut); line ends stay visible and break the line."""
+    text, kind = "", (False, False)
+    for piece in view.pieces:
+        if (piece.loss, piece.cut) != kind:
+            if text:
+                yield text, *kind
+            text, kind = "", (piece.loss, piece.cut)
+        text += piece.text.replace("⏎", "⏎\n")
+    if text:
+        yield text, *kind
+
+
+def _bracketed(view: TokenView) -> str:
+    """Without colours: what carries loss stands between bars, what is cut off behind scissors."""
+    parts: list[str] = []
+    cutting = False
+    for text, loss, cut in _runs(view):
+        if cut and not cutting:
+            parts.append("✂")
+            cutting = True
+        parts.append(f"│{text}│" if loss else text)
+    return "".join(parts)
+
+
+def _coloured(view: TokenView) -> str:
+    """On a terminal: bold carries loss, dim does not, struck through is cut off."""
+    parts: list[str] = []
+    for text, loss, cut in _runs(view):
+        code = ("1" if loss else "2") + (";9" if cut else "")
+        parts.append(f"\x1b[{code}m{text}\x1b[0m")
+    return "".join(parts)
+
+
+# -- split ------------------------------------------------------------------------------------------------
+
+
+def run_split(args: argparse.Namespace) -> int:
+    """Write the parts and say what went where."""
+    from core.data.split import split
+
+    result = split(
+        args.file,
+        Path(args.out).expanduser(),
+        validation=args.val,
+        test=args.test,
+        seed=args.seed,
+        format=args.format,
+    )
+    files = {"train": result.train, "validation": result.validation, "test": result.test}
+    if args.json:
+        parts = {name: {"path": str(path), "rows": result.counts[name]} for name, path in files.items() if path}
+        print(
+            json.dumps(
+                {"schema": 1, "seed": args.seed, "parts": parts, "skipped": result.skipped}, ensure_ascii=False
+            )
+        )
+        return 0
+    width = max(cells(visible(str(path))) for path in files.values() if path)
+    for name, path in files.items():
+        if path is not None:
+            print(f"{name:<10} {visible(str(path)):<{width}}  {count(result.counts[name]):>9} rows")
+    if result.skipped:
+        print(f"left out   {count(result.skipped)} rows with errors; `diapason data check` lists them")
+    return 0
