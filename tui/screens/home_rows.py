@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from core.text import cells, shorten
+from tui.columns import Part, left, right
 from tui.format import DASH, bar, count, duration, loss
 from tui.screens.home_state import DataRow, NextStep, RunRow
 from tui.widgets.rows import Row
 
-Part = tuple[str, str] | str
 _SIGNS = {
     "running": ("●", "$accent"),
     "unsupervised": ("●", "$warning"),
@@ -23,18 +23,6 @@ _SIGNS = {
     "interrupted": ("!", "$warning"),
 }
 _WORDS = {"running": "training", "completed": "done", "interrupted": "cut off", "queued": "waiting"}
-
-
-def left(text: str, width: int, style: str = "") -> Part:
-    """`text`, inert, cut or filled to `width` cells, at the left."""
-    shown = shorten(text, width)
-    return shown + " " * (width - cells(shown)), style
-
-
-def right(text: str, width: int, style: str = "") -> Part:
-    """`text`, inert, cut or filled to `width` cells, at the right."""
-    shown = shorten(text, width)
-    return " " * (width - cells(shown)) + shown, style
 
 
 def home_rows(runs: Sequence[RunRow], data: Sequence[DataRow], step: NextStep | None) -> list[Row]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
@@ -15,6 +15,7 @@ from tui.screens import monitor_text as words
 from tui.screens.base import DiapasonScreen
 from tui.screens.monitor_state import MonitorReader, Shown
 from tui.widgets.chart import Chart
+from tui.widgets.page import Page
 
 EVERY_SECONDS = 1.0
 PANES = ("loss", "course", "samples", "log")
@@ -23,27 +24,6 @@ SIDES = (
     ("grad_norm", "gradient norm"),
     ("tokens_per_second", "tokens a second"),
 )
-
-
-class Page(VerticalScroll):
-    """A panel of text that scrolls, and is drawn again only when the text has changed."""
-
-    HELP_KEYS = (("↑ ↓", "Scroll; page up and down, home and end too."),)
-
-    def __init__(self, title: str, *, id: str) -> None:
-        super().__init__(id=id, classes="panel")
-        self.border_title = title
-        self._text = Content()
-
-    def compose(self) -> ComposeResult:
-        """One text."""
-        yield Static(markup=False)
-
-    def show(self, text: Content) -> None:
-        """Show `text`."""
-        if text != self._text:
-            self._text = text
-            self.query_one(Static).update(text)
 
 
 class Progress(Static):

@@ -9,12 +9,12 @@ from typing import Any
 from textual.content import Content
 
 from core.text import cells, visible
+from tui.columns import Part
 from tui.format import DASH, count, duration, gigabytes, loss, size, small
 from tui.screens.monitor_state import JobState, Shown
 from tui.widgets.chart import Marks, Plot
 from tui.widgets.machine import card_line
 
-Part = tuple[str, str] | str
 WORDS = {"running": "training", "completed": "done", "interrupted": "cut off", "queued": "waiting"}
 _STYLES = {
     "running": "$accent",

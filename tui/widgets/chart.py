@@ -152,7 +152,7 @@ def _range(ys: Sequence[float], plot: Plot) -> tuple[float, float]:
 def _labels(low: float, high: float, rows: int, plot: Plot) -> dict[int, str]:
     """Row → the label of a round value there."""
     found: dict[int, str] = {}
-    for value in round_values(low, high, max(2, rows // 2), plot.log):
+    for value in round_values(low, high, max(2, min(8, rows // 2)), plot.log):
         share = (value - low) / (high - low)
         row = (rows * 4 - 1 - round(share * (rows * 4 - 1))) >> 2
         found.setdefault(row, plot.y_format(10**value if plot.log else value))

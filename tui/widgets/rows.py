@@ -59,19 +59,24 @@ class RowList(ScrollView, can_focus=True):
     }
     """
 
-    class Chosen(Message):
+    class RowMessage(Message):
+        """Something happened to the row `key`."""
+
+        def __init__(self, control: RowList, key: str) -> None:
+            super().__init__()
+            self._control = control
+            self.key = key
+
+        @property
+        def control(self) -> RowList:
+            """The list, for `@on` with a selector."""
+            return self._control
+
+    class Chosen(RowMessage):
         """Enter was pressed on the row `key`."""
 
-        def __init__(self, key: str) -> None:
-            super().__init__()
-            self.key = key
-
-    class Moved(Message):
+    class Moved(RowMessage):
         """The cursor came to the row `key`."""
-
-        def __init__(self, key: str) -> None:
-            super().__init__()
-            self.key = key
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -104,7 +109,7 @@ class RowList(ScrollView, can_focus=True):
                 if not old.same(new):
                     self._refresh_row(number)
         if self.current is not None and self.current != key:
-            self.post_message(self.Moved(self.current))
+            self.post_message(self.Moved(self, self.current))
 
     def go(self, key: str) -> None:
         """Put the cursor on the row `key`, where there is one."""
@@ -129,7 +134,7 @@ class RowList(ScrollView, can_focus=True):
         above = 0 if number <= 2 else number
         self.scroll_to_region(Region(0, above, 1, number - above + 1), animate=False, force=True)
         if self.current is not None:
-            self.post_message(self.Moved(self.current))
+            self.post_message(self.Moved(self, self.current))
 
     def action_move(self, by: int) -> None:
         """Move the cursor to the next row that it can stand on."""
@@ -152,7 +157,7 @@ class RowList(ScrollView, can_focus=True):
     def action_choose(self) -> None:
         """Choose the row under the cursor."""
         if self.current is not None:
-            self.post_message(self.Chosen(self.current))
+            self.post_message(self.Chosen(self, self.current))
 
     def render_line(self, y: int) -> Strip:
         """One line of the view."""
