@@ -1,0 +1,202 @@
+"""Submitting a run: what is refused and how it is said, what the folder holds, that nothing is left of a refusal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.data.dataset import examples
+from core.errors import DiapasonError
+from core.home import home, runs_dir
+from core.recipe import Recipe, dump_recipe, load_recipe, make_recipe, resolve_paths
+from core.request import disk_bytes
+from core.runs.folder import RunFolder
+from core.submit import submit, submit_job
+from tests.runs_help import fake_home, settled, wait
+from tests.tiny import make_tiny_model
+
+__all__ = ["fake_home"]
+pytestmark = pytest.mark.usefixtures("fake_home")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    return _file(tmp_path / "voice.jsonl", 0, 40)
+
+
+@pytest.fixture(autouse=True)
+def nothing_hidden_is_left(fake_home: Path) -> Iterator[None]:
+    yield
+    assert list(runs_dir().glob(".new-*")) == []
+
+
+def _file(path: Path, first: int, count: int) -> Path:
+    lines = [
+        {"prompt": f"Where is order {n}?", "completion": f"Number {n} is on its way."}
+        for n in range(first, first + count)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def _recipe(model: Path, train: Path, **changes: Any) -> Recipe:
+    data = {"train": str(train), **changes.pop("data", {})}
+    return make_recipe({"model": str(model), "device": "cpu", "data": data, **changes})
+
+
+def _end(folder: RunFolder) -> str:
+    for each in (folder, *folder.jobs()):
+        wait(lambda each=each: settled(each), what=f"the end of {each}")
+    return str(folder.state()["status"])
+
+
+def test_a_file_alone_is_split_into_the_run_folder(model: Path, rows: Path) -> None:
+    told: list[str] = []
+    folder = submit(_recipe(model, rows), tell=told.append)
+    assert _end(folder) == "completed" and told[0] == "reading the train rows"
+    spec = folder.spec()
+    assert spec["name"] == "voice" and folder.id.endswith("-voice") and spec["marker"] == folder.id
+    parts = {role: Path(spec["data"][role]["path"]) for role in ("train", "validation", "test")}
+    assert {path.parent for path in parts.values()} == {folder.data}
+    kept = {role: [example.prompt_text for example in examples(path)] for role, path in parts.items()}
+    assert {role: len(prompts) for role, prompts in kept.items()} == {"train": 32, "validation": 4, "test": 4}
+    assert {role: spec["data"][role]["rows"] for role in parts} == {"train": 32, "validation": 4, "test": 4}
+    assert len({prompt for prompts in kept.values() for prompt in prompts}) == 40
+    assert spec["data"]["origin"]["path"] == str(rows) and len(spec["data"]["origin"]["sha256"]) == 64
+    assert spec["versions"]["torch"] and spec["model"]["path"] == str(model)
+    assert load_recipe(folder.recipe_file) == resolve_paths(_recipe(model, rows), folder.path)
+    (job,) = folder.jobs()
+    assert job.kind == "evaluate" and job.spec()["arms"] == ["base", "few-shot:5", "tuned"]
+    assert job.spec()["data"]["test"]["path"] == str(parts["test"])
+    assert job.spec()["run"] == str(folder.path)
+
+
+def test_given_parts_are_used_where_they_lie_and_the_recipe_is_kept_as_written(model: Path, tmp_path: Path) -> None:
+    _file(tmp_path / "a.jsonl", 0, 9), _file(tmp_path / "b.jsonl", 20, 3), _file(tmp_path / "c.jsonl", 30, 3)
+    text = f"# mine\nmodel: {model}\ndevice: cpu\ndata: {{train: a.jsonl, validation: b.jsonl, test: c.jsonl}}\n"
+    (tmp_path / "run.yaml").write_text(text)
+    changes = ["evaluation.after_training=false", "name=mine"]
+    recipe = load_recipe(tmp_path / "run.yaml", changes)
+    folder = submit(recipe, source=tmp_path / "run.yaml", changes=changes)
+    assert _end(folder) == "completed" and folder.jobs() == [] and not folder.data.exists()
+    assert folder.recipe_file.read_text() == text and folder.spec()["changes"] == changes
+    data = folder.spec()["data"]
+    assert [Path(data[role]["path"]).name for role in ("train", "validation", "test")] == [
+        "a.jsonl",
+        "b.jsonl",
+        "c.jsonl",
+    ]
+    assert (data["train"]["rows"], data["train"]["size"]) == (9, (tmp_path / "a.jsonl").stat().st_size)
+
+
+def test_only_what_is_missing_is_split_off(model: Path, rows: Path, tmp_path: Path) -> None:
+    test = _file(tmp_path / "test.jsonl", 100, 5)
+    folder = submit(_recipe(model, rows, data={"test": str(test)}))
+    data = folder.spec()["data"]
+    assert data["test"]["path"] == str(test) and data["test"]["rows"] == 5
+    assert (data["train"]["rows"], data["validation"]["rows"]) == (36, 4)
+    assert sorted(path.name for path in folder.data.iterdir()) == ["train.jsonl", "validation.jsonl"]
+    assert _end(folder) == "completed"
+
+
+def test_no_share_no_split(model: Path, rows: Path) -> None:
+    folder = submit(_recipe(model, rows, data={"validation_fraction": 0, "test_fraction": 0}))
+    data = folder.spec()["data"]
+    assert data["train"]["path"] == str(rows) and data["validation"] is None and data["test"] is None
+    assert _end(folder) == "completed" and folder.jobs() == []
+    with pytest.raises(DiapasonError, match="no test rows"):
+        submit_job("evaluate", folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "empty"),
+        ('{"prompt": "a"}\n{"prompt": "b"}\n', "no usable row"),
+        ("{]\n", "no usable row"),
+        ("\0\1\2" * 999, ""),
+    ],
+)
+def test_files_that_cannot_train_are_refused_with_the_reason(
+    model: Path, tmp_path: Path, content: str, said: str
+) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text(content)
+    with pytest.raises(DiapasonError) as caught:
+        submit(_recipe(model, path))
+    assert said in str(caught.value) and "bad.jsonl" in str(caught.value) and caught.value.hint
+    assert list(runs_dir().iterdir()) == []
+
+
+def test_a_copy_under_another_name_is_refused(model: Path, rows: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "test.jsonl"
+    copy.write_bytes(rows.read_bytes())
+    with pytest.raises(DiapasonError, match="same bytes as the train file"):
+        submit(_recipe(model, rows, data={"test": str(copy)}))
+
+
+def test_missing_things_are_named(model: Path, rows: Path, tmp_path: Path) -> None:
+    with pytest.raises(DiapasonError, match="names no training file"):
+        submit(make_recipe({"model": str(model), "device": "cpu"}))
+    with pytest.raises(DiapasonError, match=r"gone\.jsonl"):
+        submit(_recipe(model, tmp_path / "gone.jsonl"))
+    with pytest.raises(DiapasonError, match="no such folder"):
+        submit(_recipe(tmp_path / "no-model", rows))
+
+
+def test_a_disk_too_small_is_refused_before_anything_is_written(
+    model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = _recipe(model, rows)
+    monkeypatch.setattr("core.request.free_bytes", lambda _: 50_000_000)
+    with pytest.raises(DiapasonError, match=r"0\.1 GB free") as caught:
+        submit(recipe)
+    assert "keep_checkpoints" in str(caught.value.hint)
+    from core.models import find_model
+
+    info = find_model(recipe.model)
+    full = recipe.model_copy(update={"method": "full"})
+    assert disk_bytes(full, info) > disk_bytes(recipe, info) > 64_000_000
+
+
+def test_a_home_that_cannot_be_written_is_said(
+    model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "home2").mkdir()
+    (tmp_path / "home2" / "runs").write_text("in the way")
+    monkeypatch.setenv("DIAPASON_HOME", str(tmp_path / "home2"))
+    with pytest.raises(DiapasonError, match="cannot make the folder"):
+        submit(_recipe(model, rows))
+    monkeypatch.undo()
+
+
+def test_a_job_of_a_run_takes_what_is_left_out_from_its_recipe(model: Path, rows: Path) -> None:
+    folder = submit(_recipe(model, rows, evaluation={"after_training": False, "few_shot": 0, "max_rows": 7}))
+    assert _end(folder) == "completed" and folder.jobs() == []
+    job = submit_job("generate", folder, arms=["base", "tuned"], max_rows=3)
+    spec = job.spec()
+    assert (spec["kind"], spec["arms"], spec["max_rows"], spec["max_new_tokens"]) == (
+        "generate",
+        ["base", "tuned"],
+        3,
+        128,
+    )
+    assert spec["data"]["test"]["path"] == folder.spec()["data"]["test"]["path"]
+    wait(lambda: settled(job))
+    assert job.state()["status"] == "completed" and folder.jobs() == [job]
+
+
+def test_a_recipe_made_in_the_app_is_written_out(model: Path, rows: Path) -> None:
+    recipe = _recipe(model, rows, evaluation={"after_training": False})
+    folder = submit(recipe)
+    assert folder.recipe_file.read_text() == dump_recipe(recipe) and home() in folder.path.parents
+    assert _end(folder) == "completed"
