@@ -118,7 +118,8 @@ class JudgeScreen(PairScreen):
             shown = DiapasonError(
                 error.message, hint="Press g: both models answer the test prompts, in the background."
             )
-        self._page(f"{self.run.name}: nothing to judge", judge_view.error_content(shown))
+        top = "nothing to judge yet" if self._nothing else "cannot be judged now"
+        self._page(f"{self.run.name}: {top}", judge_view.error_content(shown))
         if self._nothing:
             self._look_for_job()
 
@@ -315,7 +316,7 @@ class JudgeScreen(PairScreen):
             return
         pair = await asyncio.to_thread(desk.undo)
         if pair is not None:
-            if self.pair is not None and self._going_over:
+            if self.pair is not None and self.pair in desk.skipped():
                 self._going_over.insert(0, self.pair.id)
             self._show(pair, undone=True)
         self._last_key = time.monotonic()

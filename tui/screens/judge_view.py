@@ -55,9 +55,8 @@ def answer_content(text: str, parts: Parts | None = None) -> Content:
 
 def error_content(error: DiapasonError) -> Content:
     """Why there is nothing to judge, and what to do."""
-    spans: list[Span] = [(visible(error.message).capitalize() + ".", "bold $foreground")]
-    if error.where:
-        spans.append((f"\n{visible(error.where)}", "$text-muted"))
+    spans: list[Span] = [(f"{visible(error.where)}: ", "$text-muted")] if error.where else []
+    spans.append((visible(error.message), "bold $foreground"))
     if error.hint:
         spans.append((f"\n\n▸ {visible(error.hint, newlines=True)}", "$foreground"))
     return Content.assemble(*spans)
