@@ -53,7 +53,7 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
             header = json.loads(handle.read(length))
     except OSError as error:
         raise DiapasonError(f"cannot read the weights: {error.strerror}", where=str(path)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DiapasonError("the header of the safetensors file is not JSON", where=str(path), hint=hint) from error
     tensors: dict[str, TensorInfo] = {}
     try:

@@ -21,6 +21,8 @@ from core.models import hub_cache
 
 _GIB = 1 << 30
 _FLEETING = {"overlay", "aufs", "tmpfs", "ramfs"}
+# Containers whose root is a layer that goes with them (a system container's, as LXC's, stays).
+_LAYERED = {"Docker", "Podman", "Kubernetes", "docker", "kubepods", "containerd", "libpod"}
 _PSEUDO = {
     "proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "mqueue", "securityfs", "debugfs", "tracefs", "bpf",
     "configfs", "pstore", "hugetlbfs", "fusectl", "autofs", "binfmt_misc", "nsfs", "efivarfs", "squashfs", "iso9660",
@@ -113,12 +115,13 @@ def container_check(kind: str | None, found: list[Mount]) -> Check:
     fleeting = [
         name
         for name, mount in (("the home", home_mount), ("the hub cache", cache_mount))
-        if mount and mount.kind in _FLEETING
+        if mount and (mount.kind in _FLEETING or (kind in _LAYERED and mount.point == Path("/")))
     ]
     value = f"in {kind}" if kind else "none found"
     if not fleeting:
-        return Check("Container", "ok" if kind else "info", value + ("; what you keep outlives it" if kind else ""))
-    value += f"; {' and '.join(fleeting)} will be lost with it ({home_mount.kind if home_mount else 'unknown'})"
+        return Check("Container", "ok" if kind else "info", value + ("; home and cache outlive it" if kind else ""))
+    end = "with it" if kind else "when the machine restarts"
+    value += f"; {' and '.join(fleeting)} will be lost {end}"
     if places:
         advice = (
             f"Keep them on {places[0]} ({human_size(free_bytes(places[0]))} free):\n"

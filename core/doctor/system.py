@@ -126,8 +126,8 @@ def _container_login(name: str, kind: str, root: Path) -> Check:
     if first in ("systemd", "init", "tini", "dumb-init", "docker-init", "catatonit", "s6-svscan", "runit"):
         return Check(name, "ok", f"{value}; its first process is {first}")
     advice = (
-        f"Its first process is {first or 'unknown'}, no init: when that ends (as a shell does that you leave), runs end "
-        "too, and ended processes stay as zombies. Start it with an init:\ndocker run --init -d …"
+        f"Its first process is {first or 'unknown'}, no init: when that ends (as a shell does that you leave), runs "
+        "end too, and ended processes stay as zombies. Start it with an init:\ndocker run --init -d …"
     )
     return Check(name, "warn", value, advice)
 
