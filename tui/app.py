@@ -25,9 +25,8 @@ from textual.screen import Screen
 from core.errors import DiapasonError
 from core.home import home
 from core.text import visible
-from tui.recent import remember
 from tui.screens.base import DiapasonScreen
-from tui.theme import DARK, SIXTEEN, load_themes
+from tui.theme import DARK, SIXTEEN, find_theme, load_themes
 from tui.widgets.linefilter import ControlFilter
 
 # How long a dying terminal may hold us up before the process ends anyway.
@@ -38,7 +37,8 @@ class DiapasonApp(App[int]):
     """The full-screen app. Runs do not need it: it reads their folders and drops commands."""
 
     TITLE = "diapason"
-    CSS_PATH = "app.tcss"
+    # Home's own rules are read with the app's: a later reading would parse all of them again.
+    CSS_PATH: ClassVar[list[str]] = ["app.tcss", "screens/home.tcss"]  # pyright: ignore[reportIncompatibleVariableOverride]
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "Quit", show=False, priority=True)]
 
@@ -48,27 +48,43 @@ class DiapasonApp(App[int]):
         self._start_kwargs = start_kwargs
         self._watch_terminal = watch_terminal
         self._belt = ControlFilter()
-        self._crash_log: Path | None = None
+        self._own_themes = home() / "themes"
+        self._theme_names: list[str] = []
 
     # -- start --------------------------------------------------------------------------------------------
 
     def on_load(self) -> None:
-        """Themes must be known before the first paint."""
-        themes = load_themes(home() / "themes")
+        """The one theme in use must be known before the first paint; the others can wait."""
+        wanted = _saved_theme() or (SIXTEEN if self._watch_terminal and _few_colours(self) else DARK)
+        theme = find_theme(wanted, self._own_themes)
+        if theme is not None:
+            self.register_theme(theme)
+            self.theme = theme.name
+        else:
+            self._load_themes()
+            self.theme = DARK if DARK in self._theme_names else "textual-dark"
+
+    def _load_themes(self) -> None:
+        themes = load_themes(self._own_themes)
         for theme in themes.good.values():
             self.register_theme(theme)
         self._theme_names = list(themes.good)
-        self._theme_problems = themes.problems
-        wanted = _saved_theme() or (SIXTEEN if self._watch_terminal and _few_colours(self) else DARK)
-        self.theme = wanted if wanted in themes.good else next(iter(themes.good), "textual-dark")
+        for problem in themes.problems:
+            self.notify(f"theme not used: {problem}", severity="warning", timeout=10)
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Home is under every other screen."""
+        from tui.screens.home import HomeScreen
+
+        screen = HomeScreen()
+        screen.screen_name = "home"
+        return screen
 
     def on_mount(self) -> None:
-        """Open the first screen and watch for the end of the terminal."""
-        self.open("home")
+        """Open the screen that was asked for and watch for the end of the terminal."""
         if self._start != "home":
             self.open(self._start, **self._start_kwargs)
-        for problem in self._theme_problems:
-            self.notify(f"theme not used: {problem}", severity="warning", timeout=10)
+        self.call_after_refresh(self._load_themes)
         self.app_resume_signal.subscribe(self, self._resumed)
         if self._watch_terminal:
             loop = asyncio.get_running_loop()
@@ -92,8 +108,8 @@ class DiapasonApp(App[int]):
         "home" goes back to the first screen. A DiapasonError of the screen's constructor is shown, and the
         present screen stays.
         """
-        if name == "home" and any(getattr(screen, "screen_name", "") == "home" for screen in self.screen_stack):
-            while getattr(self.screen, "screen_name", "") != "home":
+        if name == "home":
+            while len(self.screen_stack) > 1:
                 self.pop_screen()
             return
         module = importlib.import_module(f"tui.screens.{name}")
@@ -105,6 +121,8 @@ class DiapasonApp(App[int]):
             return
         screen.screen_name = name
         if isinstance(path := kwargs.get("path"), str | Path) and name == "browse":
+            from tui.recent import remember
+
             remember(path)
         self.push_screen(screen)
 
@@ -168,8 +186,8 @@ class DiapasonApp(App[int]):
     def _fatal_error(self) -> None:
         # Textual would print the values of local variables, which may hold rows of somebody's data.
         error = sys.exc_info()[1]
-        self._crash_log = _write_crash(error)
-        where = f"\nThe details are in {self._crash_log}" if self._crash_log else ""
+        log = _write_crash(error)
+        where = f"\nThe details are in {log}" if log else ""
         kind = f"{type(error).__name__}: {error}" if error else "unknown error"
         message = f"diapason's screen failed ({kind}). Runs go on without it.{where}"
         self.panic(Text(visible(message[:2000], newlines=True)))

@@ -71,6 +71,20 @@ def _strengths(values: dict[str, Any]) -> dict[str, str]:
     return {"text-muted": back.blend(front, 0.6).hex, "text-disabled": back.blend(front, 0.38).hex}
 
 
+def find_theme(name: str, own: Path | None = None) -> Theme | None:
+    """The theme `name`, where a file of that name in `own` or among the bundled ones holds it and is good."""
+    for folder in (own, BUNDLED):
+        path = folder / f"{Path(name).name}.toml" if folder else None
+        if path is not None and path.is_file():
+            try:
+                theme = read_theme(path)
+            except DiapasonError:
+                continue
+            if theme.name == name:
+                return theme
+    return None
+
+
 def load_themes(own: Path | None = None) -> Themes:
     """The bundled themes and those in the folder `own`; a bad file becomes a problem, never an exception."""
     found = Themes()

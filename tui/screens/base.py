@@ -207,7 +207,7 @@ class DiapasonScreen(Screen[None]):
 
     def action_back(self) -> None:
         """One level back; on the first screen nothing happens."""
-        if len(self.app.screen_stack) > 2:
+        if len(self.app.screen_stack) > 1:
             self.app.pop_screen()
         else:
             self.say("this is the first screen; ctrl+q leaves, runs go on")

@@ -4,37 +4,28 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
 
 from core.errors import DiapasonError
-from core.runs.folder import RunFolder, find_run, list_runs
 from tui.actions import Action
 from tui.screens.base import DiapasonScreen
-from tui.screens.home_rows import home_rows
-from tui.screens.home_state import (
-    CHECKED_BYTES,
-    DataRow,
-    HomeReader,
-    NextStep,
-    RunRow,
-    check_data,
-    data_files,
-    what_next,
-)
-from tui.widgets.machine import machine_line
 from tui.widgets.rows import RowList
 
+if TYPE_CHECKING:
+    from core.runs.folder import RunFolder
+    from tui.screens.home_state import DataRow, HomeReader, NextStep, RunRow
+
+# What reads runs is imported in the thread that reads them: the first paint does not wait for it.
 EVERY_SECONDS = 1.0
 
 
 class HomeScreen(DiapasonScreen):
     """The first screen: one next step, the runs, the data files used lately."""
 
-    CSS_PATH = "home.tcss"
     HELP = "What is going on, and what is next. Enter acts on the row under the cursor."
     ACTIONS = (
         Action("d", "data", "data", "Open a data file: its rows, its findings.", footer=True),
@@ -57,7 +48,7 @@ class HomeScreen(DiapasonScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._reader = HomeReader()
+        self._reader: HomeReader | None = None
         self._runs: tuple[RunRow, ...] | None = None
         self._data: tuple[DataRow, ...] = ()
         self._step: NextStep | None = None
@@ -97,6 +88,11 @@ class HomeScreen(DiapasonScreen):
         self.background(self._look, self._took, otherwise=self._not_read, group="runs")
 
     def _look(self) -> tuple[tuple[RunRow, ...], tuple[DataRow, ...]]:
+        from core.runs.folder import list_runs
+        from tui.screens.home_state import HomeReader, data_files
+
+        if self._reader is None:
+            self._reader = HomeReader()
         runs = self._reader.runs()
         return runs, data_files(tuple(list_runs()))
 
@@ -124,12 +120,16 @@ class HomeScreen(DiapasonScreen):
 
     def _check_next(self) -> None:
         """Check one file that was not checked yet, behind the screen."""
+        from tui.screens.home_state import CHECKED_BYTES
+
         for row in self._data:
             if row.rows is None and (row.size or 0) <= CHECKED_BYTES and row.path not in self._unreadable:
                 self._check(row)
                 return
 
     def _check(self, row: DataRow) -> None:
+        from tui.screens.home_state import check_data
+
         self.background(
             lambda: check_data(row),
             lambda _: self._read(),
@@ -140,6 +140,8 @@ class HomeScreen(DiapasonScreen):
     def _measure(self) -> None:
         if self._measuring or not self.is_current:
             return
+        from tui.widgets.machine import machine_line
+
         self._measuring = True
         self.background(machine_line, self._measured, otherwise=lambda _: None, group="machine")
 
@@ -155,6 +157,9 @@ class HomeScreen(DiapasonScreen):
         self.top(Content.styled("diapason", "bold $accent"), Content.styled(self._machine, "$text-muted"))
 
     def _draw(self) -> None:
+        from tui.screens.home_rows import home_rows
+        from tui.screens.home_state import what_next
+
         runs = self._runs or ()
         self._step = what_next(runs, self._data)
         self.query_one(RowList).show(home_rows(runs, self._data, self._step))
@@ -179,6 +184,8 @@ class HomeScreen(DiapasonScreen):
         return self._data[0].path if self._data else None
 
     def _folder(self) -> RunFolder:
+        from core.runs.folder import find_run
+
         row = self.selected
         if row is None:
             raise DiapasonError("there are no runs yet")
