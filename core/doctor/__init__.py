@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from core.doctor.check import Check
-from core.doctor.cuda import ask_torch, bitsandbytes_check, check_cuda, find_cards, torch_checks
+from core.doctor.cuda import ask_both, check_cuda, find_cards, torch_checks
 from core.doctor.place import (
     container,
     container_check,
@@ -24,9 +24,8 @@ __all__ = ["Check", "check_cuda", "examine", "to_json"]
 
 def examine() -> Iterator[Check]:
     """Every check, the slow ones (torch, cards, bitsandbytes) last: they take as long as importing torch does."""
-    with ThreadPoolExecutor(2) as threads:
-        torch = threads.submit(ask_torch)
-        quantiser = threads.submit(bitsandbytes_check)
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(ask_both)
         yield python_check()
         yield package_check()
         yield tool_check()
@@ -41,8 +40,9 @@ def examine() -> Iterator[Check]:
         yield container_check(kind, found)
         yield login_check(kind)
         yield terminal_check()
-        yield from torch_checks(find_cards(), torch.result())
-        yield quantiser.result()
+        torch, quantiser = asked.result()
+        yield from torch_checks(find_cards(), torch)
+        yield quantiser
 
 
 def to_json(checks: list[Check]) -> dict[str, object]:

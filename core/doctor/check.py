@@ -34,31 +34,31 @@ def human_size(size: int) -> str:
     return f"{number:.1f} TiB"
 
 
-def ask_python(code: str, *arguments: str, timeout: float = 120) -> tuple[dict[str, Any] | None, str]:
-    """Run `code` in a Python of its own, whose last line of output is a JSON object.
+def ask_python(code: str, *arguments: str, timeout: float = 120) -> tuple[list[dict[str, Any]], str]:
+    """Run `code` in a Python of its own, which prints JSON objects, one a line.
 
     Returns:
-        The object, or None where it failed, and the last line of what it complained of.
+        The objects, of which some may lack where it died, and the last line of what it complained of.
     """
+    command = [sys.executable, "-c", code, *arguments]
+    complaint = ""
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        return None, f"no answer within {timeout:.0f} s"
+        done = subprocess.run(command, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL)
+        output, errors = done.stdout, done.stderr
+        if done.returncode:
+            code_or_signal = done.returncode
+            complaint = f"exit code {code_or_signal}" if code_or_signal > 0 else f"killed by signal {-code_or_signal}"
+    except subprocess.TimeoutExpired as late:
+        output, errors, complaint = late.stdout or b"", b"", f"no answer within {timeout:g} s"
     except OSError as error:
-        return None, error.strerror or str(error)
-    complaints = done.stderr.strip().splitlines()
-    complaint = complaints[-1].strip() if complaints else ""
-    if done.returncode < 0:
-        complaint = complaint or f"killed by signal {-done.returncode}"
-    try:
-        value = json.loads(done.stdout.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        return None, complaint or f"exit code {done.returncode}"
-    return (value if isinstance(value, dict) else None), complaint
+        return [], error.strerror or str(error)
+    lines = errors.decode("utf-8", "replace").strip().splitlines()
+    objects: list[dict[str, Any]] = []
+    for line in output.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            objects.append(value)
+    return objects, lines[-1].strip() if lines else complaint

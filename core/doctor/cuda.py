@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,34 +18,38 @@ from core.hardware import Gpu, driver_cuda, gpus
 _DRIVERS = {11: 450, 12: 525, 13: 580}
 _CHOOSE = "pytorch.org/get-started/locally gives the line for each CUDA version"
 
-_TORCH = """
-import json
+# First what torch says; with an argument then, in the same process since importing torch is slow, whether
+# bitsandbytes quantises. It may kill the process: what torch said is out by then.
+_PROBE = """
+import json, sys
+
+def tell(**found):
+    print(json.dumps(found), flush=True)
+
 try:
     import torch
 except Exception as error:
-    print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
-else:
-    count = torch.cuda.device_count()
-    found = {"version": torch.__version__, "cuda": torch.version.cuda, "hip": torch.version.hip,
-             "available": torch.cuda.is_available(), "count": count, "archs": [], "cards": []}
-    if found["available"]:
-        found["archs"] = torch.cuda.get_arch_list()
-        found["cards"] = [[torch.cuda.get_device_name(i), *torch.cuda.get_device_capability(i)] for i in range(count)]
-    print(json.dumps(found))
-"""
-_BITSANDBYTES = """
-import json
+    tell(error=f"{type(error).__name__}: {error}")
+    sys.exit()
+count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+tell(
+    version=torch.__version__, cuda=torch.version.cuda, hip=torch.version.hip, count=count,
+    archs=torch.cuda.get_arch_list() if count else [],
+    cards=[[torch.cuda.get_device_name(i), *torch.cuda.get_device_capability(i)] for i in range(count)],
+)
+if len(sys.argv) == 1:
+    sys.exit()
 try:
-    import torch, bitsandbytes
+    import bitsandbytes
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if count else "cpu"
     weights = torch.linspace(-1, 1, 4096, device=device).reshape(64, 64)
     packed, state = quantize_4bit(weights, quant_type="nf4")
     error = float((dequantize_4bit(packed, state) - weights).abs().max())
 except Exception as error:
-    print(json.dumps({"error": f"{type(error).__name__}: {error}"}))
+    tell(error=f"{type(error).__name__}: {error}")
 else:
-    print(json.dumps({"version": bitsandbytes.__version__, "device": device, "error_max": error}))
+    tell(version=bitsandbytes.__version__, device=device, error_max=error)
 """
 
 
@@ -87,18 +91,28 @@ class Cards:
 
 def ask_torch() -> Torch:
     """Ask torch, in a process of its own: importing it here would cost seconds and memory."""
-    found, complaint = ask_python(_TORCH)
-    if found is None:
-        return Torch(problem=complaint)
-    if "error" in found:
-        return Torch(problem=str(found["error"]))
+    found, complaint = ask_python(_PROBE)
+    return read_torch(found, complaint)
+
+
+def ask_both() -> tuple[Torch, Check]:
+    """What torch says, and whether bitsandbytes really quantises, from one process."""
+    found, complaint = ask_python(_PROBE, "bitsandbytes")
+    return read_torch(found, complaint), judge_bitsandbytes(found[1] if len(found) > 1 else None, complaint)
+
+
+def read_torch(found: Sequence[Mapping[str, Any]], complaint: str) -> Torch:
+    """Torch's answer from what the process said, and its last complaint."""
+    if not found or "error" in found[0]:
+        return Torch(problem=str(found[0]["error"]) if found else complaint)
+    said = found[0]
     return Torch(
-        version=str(found["version"]),
-        cuda=found["cuda"],
-        hip=found["hip"],
-        count=int(found["count"]) if found["available"] else 0,
-        archs=tuple(found["archs"]),
-        cards=tuple((str(name), int(major), int(minor)) for name, major, minor in found["cards"]),
+        version=str(said["version"]),
+        cuda=said["cuda"],
+        hip=said["hip"],
+        count=int(said["count"]),
+        archs=tuple(said["archs"]),
+        cards=tuple((str(name), int(major), int(minor)) for name, major, minor in said["cards"]),
         complaint=complaint,
     )
 
@@ -230,12 +244,6 @@ def _gpu_check(gpu: Gpu) -> Check:
         advice = f"{human_size(used)} are in use; a run waits until the memory that it needs is free. {whom}"
         return Check(name, "warn", value, advice)
     return Check(name, "ok", value)
-
-
-def bitsandbytes_check() -> Check:
-    """Whether bitsandbytes really quantises, in a process of its own."""
-    found, complaint = ask_python(_BITSANDBYTES)
-    return judge_bitsandbytes(found, complaint)
 
 
 def judge_bitsandbytes(found: Mapping[str, Any] | None, complaint: str) -> Check:
