@@ -150,14 +150,12 @@ class DiapasonScreen(Screen[None]):
     ) -> None:
         """Ask for one line; `then` gets it stripped, unless it is empty or esc was pressed."""
         from tui.widgets.dialogs import AskDialog
-        from tui.widgets.paths import PathSuggester
 
         def answered(text: str | None) -> None:
             if text and text.strip():
                 self._guarded(lambda: then(text.strip()))
 
-        suggester = PathSuggester() if paths else None
-        self.app.push_screen(AskDialog(question, value=value, placeholder=placeholder, suggester=suggester), answered)
+        self.app.push_screen(AskDialog(question, value=value, placeholder=placeholder, paths=paths), answered)
 
     def background(
         self,

@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.suggester import Suggester
 from textual.widgets import Button, Input, Static
 
 from core.text import visible
+from tui.widgets.paths import PathSuggester, complete
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -64,21 +64,20 @@ class AskDialog(ModalScreen[str | None]):
         Binding("tab", "complete", "Complete", show=False, priority=True),
     ]
 
-    def __init__(
-        self, question: str, *, value: str = "", placeholder: str = "", suggester: Suggester | None = None
-    ) -> None:
+    def __init__(self, question: str, *, value: str = "", placeholder: str = "", paths: bool = False) -> None:
         super().__init__()
         self.question = visible(question)
         self.value = visible(value)
         self.placeholder = visible(placeholder)
-        self.suggester = suggester
+        self.paths = paths
 
     def compose(self) -> ComposeResult:
         """The question, the line, and what the keys do."""
         with Vertical(classes="dialog"):
             yield Static(self.question, classes="dialog-question", markup=False)
-            yield Input(self.value, placeholder=self.placeholder, suggester=self.suggester, compact=True)
-            keys = "enter take it · esc cancel" + (" · tab complete" if self.suggester else "")
+            suggester = PathSuggester() if self.paths else None
+            yield Input(self.value, placeholder=self.placeholder, suggester=suggester, compact=True)
+            keys = "enter take it · esc cancel" + (" · tab complete" if self.paths else "")
             yield Static(keys, classes="dialog-detail", markup=False)
 
     @on(Input.Submitted)
@@ -90,5 +89,9 @@ class AskDialog(ModalScreen[str | None]):
         self.dismiss(None)
 
     def action_complete(self) -> None:
-        """Take the suggestion that is shown behind the cursor."""
-        self.query_one(Input).action_cursor_right()
+        """Complete the path, as the text behind the cursor suggests."""
+        line = self.query_one(Input)
+        found = complete(line.value) if self.paths else None
+        if found is not None:
+            line.value = found
+            line.cursor_position = len(found)
