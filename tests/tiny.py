@@ -1,4 +1,4 @@
-"""A random Llama of a hundred thousand parameters with a byte-level BPE tokenizer, the same bytes each time it is made."""
+"""A random Llama of a hundred thousand parameters and its tokenizer, the same bytes each time it is made."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ _TEXT = (
 def make_tiny_model(path: Path, *, seed: int = 0, template: bool = True, hidden: int = 64, layers: int = 2) -> Path:
     """Write a tiny random causal LM and its tokenizer to the folder `path`, which is made, and return it.
 
-    The tokenizer has about 430 tokens: <|bos|> (0), <|pad|> (1), <|end|> (2, the end of a turn and of a text), the role
-    marks (3-5), bytes and merges. `template=False` leaves the chat template out, as base models do. Positions: 1024.
+    The byte-level BPE tokenizer has about 430 tokens: <|bos|> (0), <|pad|> (1), <|end|> (2, the end of a turn and
+    of a text), the role marks (3-5), bytes and merges. `template=False` leaves the chat template out, as base
+    models do. Positions: 1024.
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

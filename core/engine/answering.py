@@ -1,4 +1,4 @@
-"""What a model says and how likely it finds what it should say: greedy answers and teacher-forced losses, in batches."""
+"""What a model says, and how likely it finds what it should say: greedy answers and losses, in batches."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ def losses(
         targets = torch.from_numpy(labels[:, 1:]).to(device)
         wanted = targets != NO_LOSS
         nll = torch.zeros(targets.shape, device=device, dtype=torch.float32)
-        nll[wanted] = torch.nn.functional.cross_entropy(
-            logits[wanted].float(), targets[wanted], reduction="none"
-        )
+        nll[wanted] = torch.nn.functional.cross_entropy(logits[wanted].float(), targets[wanted], reduction="none")
         sums: list[float] = nll.sum(1, dtype=torch.float64).tolist()
         counts: list[int] = wanted.sum(1).tolist()
         yield list(zip(batch, sums, counts, strict=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import time
 import traceback
@@ -79,7 +78,7 @@ class Job:
     def look(self) -> None:
         """Read the inbox where it has changed; each new command is remembered and noted in the events."""
         try:
-            status = os.stat(self.folder / "inbox.json")
+            status = (self.folder / "inbox.json").stat()
         except OSError:
             return
         if (seen := (status.st_mtime_ns, status.st_ino)) == self._inbox_seen:

@@ -35,7 +35,8 @@ def summarise(
         for name, table in _tables(records, kinds, facts["task"]).items():
             tables[arm, name] = table
             values[arm, name] = table.value
-        values |= {(arm, name): value for name, value in _module_values(experiment, records, kinds, facts["task"]).items()}
+        scores = _module_values(experiment, records, kinds, facts["task"])
+        values |= {(arm, name): value for name, value in scores.items()}
     drawn = draws(tables, seed=facts["seed"])
     return {
         "schema": 1,
@@ -66,9 +67,7 @@ def _modules(references: Sequence[str], kinds: set[str], task: str) -> list[str]
     return names
 
 
-def _module_values(
-    experiment: str, records: list[dict[str, Any]], kinds: set[str], task: str
-) -> dict[str, float]:
+def _module_values(experiment: str, records: list[dict[str, Any]], kinds: set[str], task: str) -> dict[str, float]:
     """The scores of evaluate's modules, loaded by path: no hub is asked."""
     predictions, references = _texts(records)
     names = _modules(references, kinds, task)

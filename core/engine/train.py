@@ -123,9 +123,7 @@ def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple
                 job.emit("progress", phase=f"encode {part}", done=done, total=total)
                 job.check_stop()
 
-        encoded = encode_file(
-            chat, path, spec.get("format"), max_length=max_length, loss=recipe.loss.on, tick=tick
-        )
+        encoded = encode_file(chat, path, spec.get("format"), max_length=max_length, loss=recipe.loss.on, tick=tick)
         for sentence in describe_cuts(encoded, max_length):
             job.log("warning", f"{part}: {sentence}")
         if encoded.kinds["preference"]:

@@ -46,7 +46,7 @@ class Best:
 
 
 class SealedTrainer(trl.SFTTrainer):
-    """An SFTTrainer whose evaluations and checkpoints are ours, and which never steps on a loss that is not finite."""
+    """An SFTTrainer whose evaluations and checkpoints are ours; it never steps on a loss that is not finite."""
 
     def __init__(self, *arguments: Any, job: Job, validation: Sequence[Row], **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -80,9 +80,8 @@ class SealedTrainer(trl.SFTTrainer):
         result: dict[str, float] = {}
         with self._answering():
             if self.validation:
-                parts = [
-                    part for batch in losses(self.model, self.validation, self._tokenizer.pad_token_id) for part in batch
-                ]
+                batches = losses(self.model, self.validation, self._tokenizer.pad_token_id)
+                parts = [part for batch in batches for part in batch]
                 tokens = sum(count for _, _, count in parts)
                 loss = math.fsum(nll for _, nll, _ in parts) / tokens
                 # Step 0 is the untuned model: a line to compare with, not a checkpoint to keep.

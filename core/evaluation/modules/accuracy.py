@@ -1,5 +1,7 @@
 """Share of answers that name the right class."""
 
+from typing import Any
+
 import datasets
 import evaluate
 
@@ -10,7 +12,9 @@ class Accuracy(evaluate.Metric):
     """Share of answers that name the right class."""
 
     def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        features = datasets.Features(
+            {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+        )
         return evaluate.MetricInfo(
             description="Share of answers that name the right class.",
             citation="",
@@ -18,5 +22,7 @@ class Accuracy(evaluate.Metric):
             features=features,
         )
 
-    def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float]:
+    def _compute(
+        self, *, predictions: Any = None, references: Any = None, **_: Any
+    ) -> dict[str, float]:
         return {"accuracy": metrics.accuracy(predictions, references)}

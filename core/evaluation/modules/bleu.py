@@ -1,5 +1,7 @@
 """Corpus BLEU of sacrebleu, 0 to 100."""
 
+from typing import Any
+
 import datasets
 import evaluate
 
@@ -10,7 +12,9 @@ class Bleu(evaluate.Metric):
     """Corpus BLEU of sacrebleu, 0 to 100."""
 
     def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        features = datasets.Features(
+            {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+        )
         return evaluate.MetricInfo(
             description="Corpus BLEU of sacrebleu, 0 to 100.",
             citation="",
@@ -18,5 +22,7 @@ class Bleu(evaluate.Metric):
             features=features,
         )
 
-    def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float]:
+    def _compute(
+        self, *, predictions: Any = None, references: Any = None, **_: Any
+    ) -> dict[str, float]:
         return {"bleu": metrics.bleu(predictions, references)}

@@ -1,5 +1,7 @@
 """Share of answers equal to their reference, white space aside."""
 
+from typing import Any
+
 import datasets
 import evaluate
 
@@ -10,7 +12,9 @@ class ExactMatch(evaluate.Metric):
     """Share of answers equal to their reference, white space aside."""
 
     def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        features = datasets.Features(
+            {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+        )
         return evaluate.MetricInfo(
             description="Share of answers equal to their reference, white space aside.",
             citation="",
@@ -18,5 +22,7 @@ class ExactMatch(evaluate.Metric):
             features=features,
         )
 
-    def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float]:
+    def _compute(
+        self, *, predictions: Any = None, references: Any = None, **_: Any
+    ) -> dict[str, float]:
         return {"exact_match": metrics.exact_match(predictions, references)}

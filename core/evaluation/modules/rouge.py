@@ -1,5 +1,7 @@
 """Mean F-measures of rouge1, rouge2 and rougeL, 0 to 1, over words of any script."""
 
+from typing import Any
+
 import datasets
 import evaluate
 
@@ -10,7 +12,9 @@ class Rouge(evaluate.Metric):
     """Mean F-measures of rouge1, rouge2 and rougeL, 0 to 1, over words of any script."""
 
     def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        features = datasets.Features(
+            {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+        )
         return evaluate.MetricInfo(
             description="Mean F-measures of rouge1, rouge2 and rougeL, 0 to 1, over words of any script.",
             citation="",
@@ -18,5 +22,7 @@ class Rouge(evaluate.Metric):
             features=features,
         )
 
-    def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float]:
+    def _compute(
+        self, *, predictions: Any = None, references: Any = None, **_: Any
+    ) -> dict[str, float]:
         return metrics.rouge(predictions, references)

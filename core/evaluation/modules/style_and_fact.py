@@ -1,5 +1,7 @@
 """Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1."""
 
+from typing import Any
+
 import datasets
 import evaluate
 
@@ -10,7 +12,9 @@ class StyleAndFact(evaluate.Metric):
     """Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1."""
 
     def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")})
+        features = datasets.Features(
+            {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+        )
         return evaluate.MetricInfo(
             description="Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1.",
             citation="",
@@ -18,5 +22,7 @@ class StyleAndFact(evaluate.Metric):
             features=features,
         )
 
-    def _compute(self, predictions: list[str], references: list[str]) -> dict[str, float]:
+    def _compute(
+        self, *, predictions: Any = None, references: Any = None, **_: Any
+    ) -> dict[str, float]:
         return {"style_and_fact": metrics.style_and_fact(predictions, references)}
