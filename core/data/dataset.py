@@ -107,13 +107,15 @@ class Dataset:
     def read(self, row: int, line: int, raw: bytes) -> Row:
         """The row that `raw` makes."""
         made = Row(row, line, raw)
+        # Settled first: in a CSV file without a header it names the columns.
+        expected = self.format
         found = made.findings
         made.value = self._value(row, raw, found)
         if made.value is not None and suspicious(raw):
             check_characters(made.value, found)
         if made.value is None and any(finding.severity == "error" for finding in found):
             return made
-        fmt = self._format_of(made.value, found)
+        fmt = self._format_of(made.value, expected, found)
         if fmt is not None:
             example = build(made.value, fmt, row, line, found)
             if not any(finding.severity == "error" for finding in found):
@@ -128,18 +130,18 @@ class Dataset:
             return None if text is None else {"text": text.replace("\r\n", "\n")}
         return parse_json(raw, self.source, found)
 
-    def _format_of(self, value: Any, found: list[RowFinding]) -> str | None:
+    def _format_of(self, value: Any, expected: str | None, found: list[RowFinding]) -> str | None:
         """The format to read the row in; a finding where it is not the file's."""
         if not isinstance(value, dict):
-            return self.format or "text"
+            return expected or "text"
         if self.forced or self.layout in ("csv", "text"):
-            return self.format or _unknown(value, found)
+            return expected or _unknown(value, found)
         own = detect(value)
-        if self.format is None or own is None or own == self.format:
-            return self.format or _unknown(value, found)
-        usable = mixes(self.format, own)
+        if expected is None or own is None or own == expected:
+            return expected or _unknown(value, found)
+        usable = mixes(expected, own)
         found.append(
-            RowFinding("mixed_formats", f"this row is {own}, most are {self.format}", detail=own,
+            RowFinding("mixed_formats", f"this row is {own}, most are {expected}", detail=own,
                        level="warning" if usable else "error")
         )  # fmt: skip
         return own if usable else None

@@ -60,8 +60,7 @@ def sniff_encoding(head: bytes) -> Encoding:
 def legacy_encoding(read: ReadAt, start: int, size: int) -> str | None:
     """``cp1252`` where the whole file reads as Western text in it and nothing in it as UTF-8, else None.
 
-    One bad byte among thousands of ASCII rows is damage, not an encoding: at least two lines, or one in ten,
-    must hold such bytes.
+    Bad bytes on one line alone are damage, not an encoding, unless that line is the whole file.
     """
     lines = touched = high = western = 0
     for position in range(start, size, _CHUNK):
@@ -79,4 +78,4 @@ def legacy_encoding(read: ReadAt, start: int, size: int) -> str | None:
         touched += sum(not line.isascii() for line in chunk.split(b"\n"))
     if not high or western < 0.95 * high:
         return None
-    return "cp1252" if touched >= 2 or touched * 10 >= max(1, lines) else None
+    return "cp1252" if touched >= 2 or lines <= 1 else None

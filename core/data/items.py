@@ -33,13 +33,21 @@ class _State:
 
 
 def index_items(
-    read: ReadAt, start: int, size: int, *, base: int, first_line: int = 1, progress: Progress | None = None
+    read: ReadAt,
+    start: int,
+    size: int,
+    *,
+    base: int,
+    wrapped: bool = False,
+    first_line: int = 1,
+    progress: Progress | None = None,
 ) -> Index:
     """Cut a JSON array (`base` 1, `start` behind its bracket) or objects in a row (`base` 0) into items.
 
     Strings are respected. JSON allows no line break inside a string, so every line starts outside of one:
     a quote too many spoils one line, not the rest of the file. Where brackets do not balance the items are
-    found by their first key instead. Commas and scalars between items are looked at afterwards.
+    found by their first key instead. Commas and scalars between items are looked at afterwards. `wrapped` says
+    that the array is a field of an object, so that more may follow it.
     """
     state = _State(depth=base)
     position = start
@@ -60,7 +68,7 @@ def index_items(
     balanced = len(starts) == len(ends) and (state.depth == 0 if base == 0 else state.closed_at is not None)
     if balanced and base == 1:
         tail = read(finish + 1, min(size, finish + 1 + 65536))
-        if tail.lstrip(b" \t\r\n,").startswith((b"{", b"]", b"}")):
+        if not wrapped and tail.lstrip(b" \t\r\n,").startswith((b"{", b"]", b"}")):
             balanced = False
     if not balanced:
         recovered = _by_first_key(read, start, size, first_line)
@@ -69,7 +77,7 @@ def index_items(
     index = _with_gaps(read, start, finish, starts, ends, lines, first_line)
     if base == 1 and state.closed_at is None:
         index.problems.append(("bad_json", first_line, "the array is never closed: the file may be cut off"))
-    elif base == 1 and read(finish + 1, min(size, finish + 65537)).strip():
+    elif base == 1 and not wrapped and read(finish + 1, min(size, finish + 65537)).strip():
         index.problems.append(("bad_json", first_line + state.lines, "there is text after the array's end"))
     return index
 

@@ -31,6 +31,14 @@ def split_record(text: str, delimiter: str) -> list[str]:
     return []
 
 
+def try_split(text: str, delimiter: str) -> list[str]:
+    """The fields of one record, none where it is not CSV."""
+    try:
+        return split_record(text, delimiter)
+    except csv.Error:
+        return []
+
+
 def sniff_delimiter(head: str) -> str:
     """The delimiter that parts the first records into the same number of fields, most of them; a comma else."""
     best, best_score = ",", (0.0, 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import re
@@ -20,7 +19,7 @@ from core.data.encodings import Encoding, legacy_encoding, sniff_encoding
 from core.data.findings import CODES
 from core.data.index import Index, Progress, chunks, index_lines, index_text
 from core.data.items import index_items
-from core.data.records import Dialect, index_records, sniff_delimiter, split_record
+from core.data.records import Dialect, index_records, sniff_delimiter, try_split
 from core.errors import DiapasonError
 from core.home import cache_dir
 
@@ -111,10 +110,7 @@ class Source:
             from core.data.columns import column_names
 
             first = self.raw(0) if not self.dialect.header and len(self) else b""
-            try:
-                width = len(split_record(first.decode("utf-8", "replace"), self.dialect.delimiter))
-            except csv.Error:
-                width = 1
+            width = len(try_split(first.decode("utf-8", "replace"), self.dialect.delimiter)) or 1
             self._columns = column_names(self.dialect.header, width)
         return self._columns
 
@@ -198,7 +194,7 @@ class Source:
         if suffix in (".csv", ".tsv"):
             return "csv"
         if text[:1] == b"[" and suffix not in (".txt", ".md"):
-            if _line_is_json(text) and _second_line(text)[:1] in (b"[", b"{"):
+            if _line_is_json(text) and _second_line(text)[:1] in (b"[", b"{") or _is_spoilt_line(text):
                 return "jsonl"
             self._items_at = self.start + len(head) - len(text) + 1
             return "json"
@@ -244,13 +240,20 @@ class Source:
             return Dialect(delimiter)
         records = [head[a:b].decode("utf-8", "replace").removesuffix("\r")
                    for a, b in zip(first.starts[:20].tolist(), first.ends[:20].tolist(), strict=True)]  # fmt: skip
-        return Dialect(delimiter, read_header([split_record(record, delimiter) for record in records]))
+        return Dialect(delimiter, read_header([try_split(record, delimiter) for record in records]))
 
     def _make_index(self, progress: Progress | None) -> Index:
         if self.layout == "json":
             line = 1 + self.read(self.start, self._items_at).count(b"\n")
+            wrapped = self.wrapped_key is not None
             index = index_items(
-                self.read, self._items_at, self.text_size, base=self.base, first_line=line, progress=progress
+                self.read,
+                self._items_at,
+                self.text_size,
+                base=self.base,
+                wrapped=wrapped,
+                first_line=line,
+                progress=progress,
             )
         elif self.layout == "csv":
             index = index_records(self.read, self.start, self.text_size, self.dialect.delimiter, progress)
@@ -354,7 +357,8 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
         return
     # Text has hardly any control bytes; a torn write leaves a block of NULs, which is one bad row, not a binary.
     control = sum(head.count(bytes([code])) for code in (0, 1, 2, 3, 4, 5, 6, 14, 15, 16, 17, 18, 19, 20))
-    if control * 20 > len(head) and not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
+    opened = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
+    if control >= 16 and control * 20 > len(head) and not opened:
         raise DiapasonError("it is a binary file", where=str(path), hint=READABLE)
 
 
@@ -364,6 +368,14 @@ def _line_is_json(text: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_spoilt_line(text: bytes) -> bool:
+    """Whether the bracket at the start belongs to a broken line, and whole objects stand on those that follow."""
+    first, *rest = [line.strip() for line in text.split(b"\n")[:50] if line.strip()]
+    if first == b"[" or not rest:
+        return False
+    return sum(line.startswith(b"{") and _line_is_json(line) for line in rest) * 2 > len(rest)
 
 
 def _second_line(text: bytes) -> bytes:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import random
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -177,7 +177,8 @@ def _write(
         raise DiapasonError(f"cannot write the parts: {error.strerror}", where=str(where)) from error
     finally:
         for path in temporary:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def _write_row(file: IO[bytes], dataset: Dataset, row: Row, end: bytes) -> None:
