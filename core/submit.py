@@ -53,7 +53,8 @@ def submit(
     if recipe.device == "auto":
         from core.doctor import check_cuda
 
-        check_cuda()
+        if problem := check_cuda():
+            raise problem
     if text is None:
         text = _read(source) if source else dump_recipe(recipe)
     name = recipe.name or Path(recipe.data.train).stem or "run"

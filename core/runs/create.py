@@ -11,6 +11,8 @@ from core.errors import DiapasonError
 from core.files import new_ulid, sync_dir, write_atomic, write_json
 from core.runs.folder import RunFolder, slug
 
+_OLD = 86400.0
+
 
 class Draft:
     """A run folder in the making, hidden beside its place until `publish`.
@@ -29,6 +31,7 @@ class Draft:
         self.id = f"{new_ulid()}-{slug(name)}"
         self.final = parent.absolute() / self.id
         self.work = parent.absolute() / f".new-{self.id}"
+        _clear(parent)
         try:
             self.work.mkdir(mode=0o700, parents=True)
             for sub in ("logs", "control"):
@@ -84,6 +87,16 @@ class Draft:
         except OSError as error:
             raise DiapasonError(f"cannot write the run's folder: {error.strerror}", where=str(self.final)) from error
         return RunFolder(self.final)
+
+
+def _clear(parent: Path) -> None:
+    """Remove drafts of a day or more ago: whoever made them was killed."""
+    for left in parent.glob(".new-*"):
+        try:
+            if time.time() - left.stat().st_mtime > _OLD:
+                shutil.rmtree(left, ignore_errors=True)
+        except OSError:
+            continue
 
 
 def create_job(run: RunFolder, spec: dict[str, Any]) -> RunFolder:

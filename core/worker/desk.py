@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,18 @@ from core.runs.commands import COMMANDS
 from core.runs.folder import RunFolder
 
 
+def _say(*words: object) -> None:
+    try:
+        print(*words, flush=True)
+    except OSError:  # the log is on the disk that is full
+        pass
+
+
 class Desk:
     """state.json, runner.jsonl, inbox.json and control/ of one run, for its runner alone.
 
-    A disk that is full stops no run: what cannot be written now is written with the next change.
+    A disk that is full stops no run: what cannot be written now is written with the next change. Attributes:
+    state: what state.json holds or shall hold; unsaved: whether that could not be written.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -23,33 +30,33 @@ class Desk:
         self.state: dict[str, Any] = folder.state()
         self._answered = {record.get("id") for record in read_jsonl(folder.runner_events)[0] if record.get("id")}
         self._events: JsonlWriter | None = None
-        self._unsaved = False
+        self.unsaved = False
         inbox = read_json(folder.inbox)
         self._sequence = int(inbox.get("seq") or 0) if isinstance(inbox, dict) else 0
         self._passed: list[dict[str, str]] = []
 
     def note(self, event: str, **values: Any) -> None:
         """Append an event to runner.jsonl, and to the runner's log."""
-        print(time.strftime("%Y-%m-%d %H:%M:%S"), event, *(f"{k}={v}" for k, v in values.items()), flush=True)
+        _say(time.strftime("%Y-%m-%d %H:%M:%S"), event, *(f"{k}={v}" for k, v in values.items()))
         try:
             if self._events is None:
                 self._events = JsonlWriter(self.folder.runner_events)
             self._events.write({"t": time.time(), "m": time.monotonic(), "event": event, **values}, sync=True)
         except OSError as error:
-            print(f"cannot write runner.jsonl: {error}", file=sys.stderr, flush=True)
+            _say(f"cannot write runner.jsonl: {error}")
 
     def save(self, **changes: Any) -> None:
         """Put `changes` into state.json, if they change anything."""
-        if not self._unsaved and all(self.state.get(name, self) == value for name, value in changes.items()):
+        if not self.unsaved and all(self.state.get(name, self) == value for name, value in changes.items()):
             return
         self.state.update(changes)
         try:
             write_json(self.folder.state_file, self.state)
-            self._unsaved = False
+            self.unsaved = False
         except OSError as error:
-            if not self._unsaved:
-                print(f"cannot write state.json: {error}", file=sys.stderr, flush=True)
-            self._unsaved = True
+            if not self.unsaved:
+                _say(f"cannot write state.json: {error}")
+            self.unsaved = True
 
     def waiting(self) -> list[Path]:
         """The commands that lie in control/, oldest first."""
@@ -90,7 +97,7 @@ class Desk:
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
-            print(f"cannot remove a command: {error}", file=sys.stderr, flush=True)
+            _say(f"cannot remove a command: {error}")
 
     def tell_job(self, command: str, command_id: str) -> None:
         """Add a command to the job's inbox. Raises OSError where it cannot be written."""

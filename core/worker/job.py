@@ -56,8 +56,13 @@ class JobProcess:
         return int(self.identity["pid"])
 
     @classmethod
-    def start(cls, folder: RunFolder, attempt: int, extra: dict[str, str]) -> JobProcess:
+    def start(cls, folder: RunFolder, attempt: int, extra: dict[str, str], handle: int | None = None) -> JobProcess:
         """Launch attempt number `attempt`, in a session of its own, printing to logs/attempt-N.log.
+
+        Args:
+            extra: variables of its environment.
+            handle: a file descriptor that it inherits, with the lock on it: where its runner is killed, the job
+                itself holds its slot.
 
         Raises:
             OSError: where the process or its log cannot be made.
@@ -65,19 +70,20 @@ class JobProcess:
         variables = environment() | extra | {"DIAPASON_RUN": folder.id, "DIAPASON_ATTEMPT": str(attempt)}
         variables["PYTHONUNBUFFERED"] = "1"
         module = os.environ.get(ENGINE) or "core.engine"
-        handle = os.open(folder.attempt_log(attempt), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        log = os.open(folder.attempt_log(attempt), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             child = subprocess.Popen(
                 python(module, str(folder.path)),
                 stdin=subprocess.DEVNULL,
-                stdout=handle,
+                stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder.path,
                 env=variables,
                 start_new_session=True,
+                pass_fds=() if handle is None else (handle,),
             )
         finally:
-            os.close(handle)
+            os.close(log)
         return cls(identify(child.pid), child)
 
     @classmethod

@@ -17,7 +17,7 @@ from core.worker.job import environment, python
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def launch(folder: RunFolder, *, resume: bool = False, seconds: float = 20.0) -> None:
+def launch(folder: RunFolder, *, resume: bool = False, seconds: float = 60.0) -> None:
     """Start the runner of `folder`, detached, and return when it holds its lock (or has already done its work).
 
     It has its own session, no terminal, and a regular file as its output: no hang-up, Ctrl-C, closed terminal or

@@ -14,18 +14,18 @@ from core.worker.launch import launch
 _FRESH = 120.0
 
 
-def _unfinished() -> list[RunFolder]:
+def _every() -> list[RunFolder]:
     runs = folders_in(runs_dir())
-    every = [*runs, *(job for run in runs for job in run.jobs()), *folders_in(jobs_dir())]
-    return [folder for folder in every if folder.state().get("status") not in FINAL]
+    return [*runs, *(job for run in runs for job in run.jobs()), *folders_in(jobs_dir())]
 
 
 def adopt_orphans() -> list[RunFolder]:
     """Start a runner for each job that lives without one; gives those that got one. Cheap; never raises."""
     adopted: list[RunFolder] = []
     try:
-        for folder in _unfinished():
-            if status_of(folder) == "unsupervised":
+        for folder in _every():
+            state = folder.state()
+            if state.get("status") not in FINAL and status_of(folder, state) == "unsupervised":
                 launch(folder)
                 adopted.append(folder)
     except (DiapasonError, OSError):
@@ -35,9 +35,19 @@ def adopt_orphans() -> list[RunFolder]:
 
 
 def cut_off() -> list[tuple[RunFolder, str]]:
-    """Runs and jobs whose runner is gone, with their status (interrupted or unsupervised), oldest first."""
-    found = [(folder, status_of(folder)) for folder in _unfinished()]
-    return [(folder, status) for folder, status in found if status in CUT_OFF]
+    """Runs and jobs that ended against everybody's will, with their status, oldest first.
+
+    Their runner is gone (interrupted, unsupervised), or was told to end by a signal (stopped), as a shutdown does.
+    """
+    found: list[tuple[RunFolder, str]] = []
+    for folder in _every():
+        state = folder.state()
+        status = state.get("status")
+        if status not in FINAL:
+            status = status_of(folder, state)
+        if status in CUT_OFF or (status == "stopped" and state.get("cut_off")):
+            found.append((folder, str(status)))
+    return found
 
 
 def resume(folder: RunFolder) -> None:

@@ -181,7 +181,7 @@ class Runner:
         kills = oom_kills()
         started = self.desk.state.get("started") or time.time()
         self.desk.save(status="running", attempt=self.attempt, started=started, job=None, oom_kills=kills)
-        self.job = JobProcess.start(self.folder, self.attempt, self._pin())
+        self.job = JobProcess.start(self.folder, self.attempt, self._pin(), self.slot.handle if self.slot else None)
         self.desk.note("start", pid=self.job.pid, attempt=self.attempt, slot=self.slot.name if self.slot else None)
         self.desk.save(job=self.job.identity, reason=None, hint=None)
         return kills
@@ -294,6 +294,12 @@ class Runner:
             follow_ups(self.folder, self.desk)
         self.desk.save(
             status=verdict.status, reason=verdict.reason, hint=verdict.hint, ended=time.time(), job=None,
-            judged=self.attempt,
+            judged=self.attempt, cut_off=verdict.status == "stopped" and self._because is not None,
         )  # fmt: skip
+        # A disk that is full now may have room in a moment, and the verdict matters more than leaving at once.
+        for _ in range(30):
+            if not self.desk.unsaved:
+                break
+            time.sleep(2)
+            self.desk.save()
         self.desk.note("end", status=verdict.status, reason=verdict.reason)

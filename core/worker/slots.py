@@ -102,6 +102,11 @@ class Slot:
         except OSError:  # a full disk: the lock holds all the same
             pass
 
+    @property
+    def handle(self) -> int | None:
+        """The lock's file descriptor: a child that inherits it holds the slot too, even without this process."""
+        return self._handle
+
     def holder(self) -> str:
         """Who has the slot, for a person: ``user ada, process 4711``; empty where it is not known."""
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.data.dataset import examples
+from core.doctor.cuda import Cards, Torch
 from core.errors import DiapasonError
 from core.home import home, runs_dir
 from core.recipe import Recipe, dump_recipe, load_recipe, make_recipe, resolve_paths
@@ -81,7 +82,8 @@ def test_a_file_alone_is_split_into_the_run_folder(model: Path, rows: Path) -> N
 
 
 def test_given_parts_are_used_where_they_lie_and_the_recipe_is_kept_as_written(model: Path, tmp_path: Path) -> None:
-    _file(tmp_path / "a.jsonl", 0, 9), _file(tmp_path / "b.jsonl", 20, 3), _file(tmp_path / "c.jsonl", 30, 3)
+    for name, first, count in (("a", 0, 9), ("b", 20, 3), ("c", 30, 3)):
+        _file(tmp_path / f"{name}.jsonl", first, count)
     text = f"# mine\nmodel: {model}\ndevice: cpu\ndata: {{train: a.jsonl, validation: b.jsonl, test: c.jsonl}}\n"
     (tmp_path / "run.yaml").write_text(text)
     changes = ["evaluation.after_training=false", "name=mine"]
@@ -166,6 +168,18 @@ def test_a_disk_too_small_is_refused_before_anything_is_written(
     info = find_model(recipe.model)
     full = recipe.model_copy(update={"method": "full"})
     assert disk_bytes(full, info) > disk_bytes(recipe, info) > 64_000_000
+
+
+def test_a_card_that_torch_cannot_see_stops_the_run_unless_the_cpu_is_asked_for(
+    model: Path, rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.doctor.cuda.find_cards", lambda: Cards([], 1, "560.1", (12, 6)))
+    monkeypatch.setattr("core.doctor.cuda.ask_torch", lambda: Torch(version="2.13.0+cpu"))
+    recipe = _recipe(model, rows, evaluation={"after_training": False})
+    with pytest.raises(DiapasonError, match="does not see it") as caught:
+        submit(recipe.model_copy(update={"device": "auto"}))
+    assert "device: cpu" in str(caught.value.hint) and list(runs_dir().iterdir()) == []
+    assert _end(submit(recipe)) == "completed"
 
 
 def test_a_home_that_cannot_be_written_is_said(

@@ -139,7 +139,7 @@ def test_stop_is_acknowledged_saves_and_can_be_resumed() -> None:
     running(folder, state["step"] + 2)
     assert steps(folder)[: state["step"] + 1] == list(range(1, state["step"] + 2))
     assert wait_for(folder, send(folder, "kill"))
-    assert end(folder)["status"] == "stopped"
+    assert end(folder)["status"] == "stopped" and cut_off() == []
 
 
 def test_a_job_that_will_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +178,7 @@ def test_the_runner_ignores_hangup_and_stops_its_job_on_term() -> None:
     os.kill(runner, signal.SIGTERM)
     state = end(folder)
     assert state["status"] == "stopped" and "SIGTERM" in state["reason"] and state["step"] == steps(folder)[-1]
+    assert cut_off() == [(folder, "stopped")], "after a shutdown it is listed among what was cut off"
 
 
 def test_a_lost_runner_shows_and_the_next_one_adopts_its_job() -> None:
@@ -293,6 +294,20 @@ def test_a_dead_or_failed_run_blocks_nobody() -> None:
         os.kill(dead.state()["runner"]["pid"], signal.SIGKILL)
     assert end(failing)["status"] == "failed" and end(good)["status"] == "completed"
     assert status_of(dead) == "interrupted" and list(queue_dir().glob("[0-9]*")) == []
+
+
+def test_a_job_without_a_runner_keeps_its_slot() -> None:
+    first, second = queue_run({"steps": 60, "pause": 0.03}), queue_run({"steps": 2})
+    launch(first)
+    running(first)
+    launch(second)
+    os.kill(first.state()["runner"]["pid"], signal.SIGKILL)
+    wait(lambda: status_of(first) == "unsupervised")
+    assert "waiting for the processor" in wait(lambda: second.state()["reason"])
+    adopt_orphans()
+    assert end(first)["status"] == end(second)["status"] == "completed"
+    last = next(event["m"] for event in read_jsonl(first.events)[0] if event["event"] == "end")
+    assert notes(second, "start")[0]["m"] > last
 
 
 def test_a_queued_run_can_be_stopped() -> None:
