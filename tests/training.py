@@ -45,14 +45,14 @@ def make_run(
     model: Path,
     *,
     format: str = "chat",
-    train: list[dict[str, Any]] | None = None,
+    rows: list[dict[str, Any]] | None = None,
     validation: list[dict[str, Any]] | None = None,
     test: list[dict[str, Any]] | None = None,
     **recipe: Any,
 ) -> Path:
-    """Write a run's folder; `recipe` holds sections or fields of the recipe beside the small defaults here."""
-    rows = {
-        "train": chat_rows(24) if train is None else train,
+    """Write a run's folder; `rows` are trained on; `recipe` holds what differs from the small defaults here."""
+    parts = {
+        "train": chat_rows(24) if rows is None else rows,
         "validation": chat_rows(6, 100) if validation is None else validation,
         "test": chat_rows(8, 200) if test is None else test,
     }
@@ -65,8 +65,8 @@ def make_run(
     }
     for name, value in recipe.items():
         values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
-    parts = {name: part(write_jsonl(folder / "data" / f"{name}.jsonl", found), format) if found else None
-             for name, found in rows.items()}  # fmt: skip
+    data = {name: part(write_jsonl(folder / "data" / f"{name}.jsonl", found), format) if found else None
+            for name, found in parts.items()}  # fmt: skip
     spec = {
         "schema": 1,
         "kind": "train",
@@ -74,7 +74,7 @@ def make_run(
         "name": folder.name,
         "recipe": make_recipe(values).model_dump(),
         "model": {"name": str(model), "path": str(model)},
-        "data": parts,
+        "data": data,
     }
     write_json(folder / "spec.json", spec)
     return folder

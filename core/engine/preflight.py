@@ -36,7 +36,7 @@ def preflight(trainer: Any, accumulation: int) -> dict[str, Any]:
     batch = trainer.data_collator([trainer.train_dataset[int(index)] for index in longest])
     random_states = _random_states()
     kept = {mode: {name: list(values) for name, values in m.items()} for mode, m in trainer._metrics.items()}
-    tokens = trainer._total_train_tokens
+    tokens = trainer.tokens_seen
     trainer.current_gradient_accumulation_steps = accumulation
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
@@ -46,7 +46,7 @@ def preflight(trainer: Any, accumulation: int) -> dict[str, Any]:
             seconds = _pass(trainer, batch)
     finally:
         trainer.model.zero_grad()
-        trainer._total_train_tokens = tokens
+        trainer.tokens_seen = tokens
         for mode, metrics in trainer._metrics.items():
             metrics.clear()
             metrics.update(kept[mode])

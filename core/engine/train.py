@@ -289,7 +289,7 @@ def _continue_from(trainer: SealedTrainer, checkpoint: Path) -> dict[str, Any]:
     # Its checkpoint may have been put aside as damaged: then the next evaluation decides anew.
     if best and (checkpoints.at(checkpoint.parent, best["step"]) / checkpoints.MANIFEST).is_file():
         trainer.best = Best(best["step"], best["loss"])
-    trainer._total_train_tokens = manifest["tokens"]
+    trainer.tokens_seen = manifest["tokens"]
     trainer.job.step = manifest["step"]
     return manifest
 

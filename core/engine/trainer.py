@@ -59,6 +59,15 @@ class SealedTrainer(trl.SFTTrainer):
         self.remove_callback(PrinterCallback)
         self.add_callback(Flow(self))
 
+    @property
+    def tokens_seen(self) -> int:
+        """Tokens trained on so far, padding aside, over all attempts."""
+        return int(self._total_train_tokens)
+
+    @tokens_seen.setter
+    def tokens_seen(self, count: int) -> None:
+        self._total_train_tokens = count
+
     def training_step(self, *arguments: Any, **options: Any) -> torch.Tensor:
         """As TRL's. Raises JobError where the loss is NaN or infinite, before a weight has changed."""
         loss = super().training_step(*arguments, **options)
@@ -126,7 +135,7 @@ class SealedTrainer(trl.SFTTrainer):
         # Not SFTTrainer's: it writes a model card into the folder of all checkpoints at every save.
         Trainer._save_checkpoint(self, model, trial)
         best = {"step": self.best.step, "loss": self.best.loss} if self.best.step is not None else None
-        facts = {"step": step, "best": best, "tokens": self._total_train_tokens, **self.plan.facts}
+        facts = {"step": step, "best": best, "tokens": self.tokens_seen, **self.plan.facts}
         checkpoints.seal(folder, facts)
         self.job.emit(
             "checkpoint",
@@ -149,8 +158,8 @@ class Flow(TrainerCallback):
         self._tokens = 0
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> TrainerControl:
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         """Answer the samples with the untuned model, then the preflight."""
         trainer, job = self._trainer, self._trainer.job
         job.step = state.global_step
@@ -166,14 +175,13 @@ class Flow(TrainerCallback):
             flush=True,
         )
         job.check_stop()
-        self._tokens = trainer._total_train_tokens
+        self._tokens = trainer.tokens_seen
         trainer.paused = 0.0
         self._clock = time.monotonic()
-        return control
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> TrainerControl:
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         """Look at the inbox; evaluate, save or stop where it is time."""
         job, plan, step = self._trainer.job, self._trainer.plan, state.global_step
         job.step = step
@@ -190,7 +198,6 @@ class Flow(TrainerCallback):
             job.log("info", f"Stopping after step {step}, as asked; the checkpoint comes first.")
             control.should_save = True
             control.should_training_stop = True
-        return control
 
     def on_log(
         self,
@@ -198,7 +205,7 @@ class Flow(TrainerCallback):
         state: TrainerState,
         control: TrainerControl,
         logs: dict[str, float] | None = None,
-        **_: Any,
+        **kwargs: Any,
     ) -> None:
         """Write a step event; the Trainer's own history is dropped, or each checkpoint would hold all of it."""
         state.log_history.clear()
@@ -207,7 +214,7 @@ class Flow(TrainerCallback):
         trainer = self._trainer
         now = time.monotonic()
         seconds = max(1e-9, now - self._clock - trainer.paused)
-        tokens = trainer._total_train_tokens
+        tokens = trainer.tokens_seen
         trainer.job.emit(
             "step",
             step=state.global_step,

@@ -22,7 +22,5 @@ class Bleu(evaluate.Metric):
             features=features,
         )
 
-    def _compute(
-        self, *, predictions: Any = None, references: Any = None, **_: Any
-    ) -> dict[str, float]:
+    def _compute(self, *, predictions: Any = None, references: Any = None, **_: Any) -> dict[str, float]:
         return {"bleu": metrics.bleu(predictions, references)}

@@ -22,7 +22,5 @@ class Chrf(evaluate.Metric):
             features=features,
         )
 
-    def _compute(
-        self, *, predictions: Any = None, references: Any = None, **_: Any
-    ) -> dict[str, float]:
+    def _compute(self, *, predictions: Any = None, references: Any = None, **_: Any) -> dict[str, float]:
         return {"chrf": metrics.chrf(predictions, references)}

@@ -22,7 +22,5 @@ class MacroF1(evaluate.Metric):
             features=features,
         )
 
-    def _compute(
-        self, *, predictions: Any = None, references: Any = None, **_: Any
-    ) -> dict[str, float]:
+    def _compute(self, *, predictions: Any = None, references: Any = None, **_: Any) -> dict[str, float]:
         return {"macro_f1": metrics.macro_f1(predictions, references)}

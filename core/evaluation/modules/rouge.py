@@ -22,7 +22,5 @@ class Rouge(evaluate.Metric):
             features=features,
         )
 
-    def _compute(
-        self, *, predictions: Any = None, references: Any = None, **_: Any
-    ) -> dict[str, float]:
+    def _compute(self, *, predictions: Any = None, references: Any = None, **_: Any) -> dict[str, float]:
         return metrics.rouge(predictions, references)

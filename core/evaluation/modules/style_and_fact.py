@@ -22,7 +22,5 @@ class StyleAndFact(evaluate.Metric):
             features=features,
         )
 
-    def _compute(
-        self, *, predictions: Any = None, references: Any = None, **_: Any
-    ) -> dict[str, float]:
+    def _compute(self, *, predictions: Any = None, references: Any = None, **_: Any) -> dict[str, float]:
         return {"style_and_fact": metrics.style_and_fact(predictions, references)}
