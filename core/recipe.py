@@ -319,7 +319,10 @@ def _apply(values: dict[str, Any], change: str) -> None:
         target = target[section]
         if not isinstance(target, dict):
             raise UsageError(f"`{path}`: `{section}` holds a value, not fields")
-    target[last], _ = yaml_text.parse(text, f"--set {path.strip()}")
+    try:
+        target[last], _ = yaml_text.parse(text, path.strip())
+    except UsageError as error:
+        raise UsageError(error.message, where=path.strip(), hint="Put the value in quotes.") from error
 
 
 def _validate(values: dict[str, Any], where: str, lines: dict[str, int]) -> Recipe:

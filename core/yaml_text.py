@@ -24,6 +24,7 @@ _PROBLEMS = (
     ("could not find expected ':'", "this is not `key: value`"),
     ("expected <block end>", "the indentation fits no line above"),
     ("found another document", "a second document starts here (`---`); a recipe is one"),
+    ("expected the node content", "a value is missing, or a bracket is not closed"),
     ("expected ',' or", "a bracket is not closed"),
     ("found unexpected end of stream", "a quote is not closed"),
     ("that cannot start any token", "this character needs quotes around the value"),

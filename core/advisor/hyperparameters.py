@@ -14,6 +14,7 @@ from core.advisor.sources import (
     DIAPASON,
     GUIDE_E,
     LORA_REGRET,
+    PEFT,
     STARTER,
     THIS_BOX,
     UNSLOTH,
@@ -41,8 +42,8 @@ class Facts:
     max_positions: int | None
     rows: int | None
     lengths: Lengths | None
-    classes: int | None
     gpu_without_bf16: bool = False
+    expert_adapters: bool = False
 
     @property
     def tiny(self) -> bool:
@@ -126,6 +127,8 @@ def values(facts: Facts, plan: Plan, length: Recommendation) -> dict[str, Recomm
         found["lora.r"] = rank(facts)
         found["lora.alpha"] = Recommendation(2 * plan.rank, "twice the rank", GUIDE_E)
         found["lora.dropout"] = Recommendation(0.05, "0.05 to 0.1", GUIDE_E)
+        if facts.expert_adapters:
+            found["lora.dropout"] = Recommendation(0.0, "PEFT has no dropout on fused experts", PEFT)
         found["lora.targets"] = Recommendation(
             "all-linear", "MLP and attention: attention alone does markedly worse", LORA_REGRET
         )

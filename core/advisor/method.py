@@ -199,7 +199,7 @@ def _notes(setting: Setting, quantised: bool) -> dict[str, tuple[str, str]]:
     qlora = "weights in 4 bits: a third of the memory, about 20 % slower, about 94 % of the quality at 70B"
     if setting.shape.fused_experts:
         share = setting.shape.fused_experts / max(1, setting.shape.linear + setting.shape.rest)
-        qlora = f"{share:.0%} of the weights are fused experts, which 4 bits and adapters pass over"
+        qlora = f"{share:.0%} of the weights are fused experts, which stay in 16 bits"
     if setting.device.kind == "cpu":
         qlora += "; on a CPU it is slower and saves little"
     return {

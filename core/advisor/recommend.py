@@ -153,8 +153,8 @@ def advise(
         max_positions=model.max_positions,
         rows=train_rows,
         lengths=lengths,
-        classes=len(report.labels) if report and report.labels else None,
         gpu_without_bf16=device.kind == "cuda" and not device.bf16,
+        expert_adapters=shape.expert_adapters,
     )
     length = hyperparameters.max_length(facts)
     setting = Setting(
@@ -234,7 +234,8 @@ def _warnings(
     if plan.fit == "no":
         found.append("by the estimate this does not fit the memory that is free; the preflight will measure it")
     if shape.fused_experts:
-        found.append("a mixture of experts: the experts are fused, and adapters and 4-bit weights pass them over")
+        covered = "adapters cover them" if shape.expert_adapters else "adapters pass them over too"
+        found.append(f"a mixture of experts: its fused experts stay in 16 bits with qlora; {covered}")
     if not model.has_chat_template and task != "domain":
         found.append("the model has no chat template: rows are trained as plain text, prompt then answer")
     if task == "preference":

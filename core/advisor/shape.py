@@ -10,17 +10,24 @@ from core.models import ModelInfo, text_config
 _NOT_ADAPTED = re.compile(
     r"embed|lm_head|norm|wte|wpe|rotary|position|\.experts\.|shared\.weight|score\.|vision|visual"
 )
+# Families whose fused experts PEFT 0.21 adapts with all-linear: transformers' conversion mapping counts them to
+# Mixtral's or Qwen2-MoE's pattern (transformers/conversion_mapping.py, peft/utils/transformers_weight_conversion.py).
+_ADAPTED_EXPERTS = re.compile(
+    r"mixtral|minimax|qwen2_moe|qwen3_(moe|next|omni)|deepseek_v[23]|glm4?_?v?_?moe|olmoe|flex_olmo|ernie4_5_moe"
+    r"|dots1|afmoe|hunyuan_v1_moe|exaone_moe|cohere2_moe|longcat_flash|solar_open"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Sizes of a model, in weights.
 
-    linear: weights of the linear layers that an all-linear adapter covers (no head, no embeddings, no fused experts).
-    sides: sum over them of inputs + outputs: an adapter of rank r has r * sides weights. modules: their number.
+    linear: weights of the linear layers (no head, no embeddings, no fused experts). modules: their number.
+    sides: sum of inputs + outputs over all that an all-linear adapter covers: one of rank r has r * sides weights.
     largest: weights of the largest of them. rest: all other weights. active: weights that a token goes through (of a
     mixture of experts only the chosen experts), the embeddings' look-up left out. mlp: width of the MLP that a token
-    goes through. attention: heads * head_dim. fused_experts: weights in experts, which adapters and nf4 pass over.
+    goes through. attention: heads * head_dim. fused_experts: weights in experts, which nf4 passes over.
+    expert_adapters: whether all-linear adapters cover the experts.
     """
 
     linear: int
@@ -35,6 +42,7 @@ class Shape:
     layers: int
     vocabulary: int
     fused_experts: int
+    expert_adapters: bool = False
 
 
 def shape_of(model: ModelInfo) -> Shape:
@@ -45,13 +53,14 @@ def shape_of(model: ModelInfo) -> Shape:
     expert_width = int(text.get("moe_intermediate_size") or model.intermediate_size)
     linear = sum(a * b for a, b in layers)
     fused = 3 * model.hidden_size * expert_width * model.experts * model.layers if model.experts else 0
+    adapted = bool(model.experts and _ADAPTED_EXPERTS.search(model.model_type))
     embeddings = model.vocab_size * model.hidden_size
     # The head multiplies every token, the embeddings are only looked up: one of the two counts.
     outside = 0 if model.tied else embeddings
     active = model.parameters - outside - (fused - fused * chosen // model.experts if model.experts else 0)
     return Shape(
         linear=linear,
-        sides=sum(a + b for a, b in layers),
+        sides=sum(a + b for a, b in layers) + (_expert_sides(model, expert_width) if adapted else 0),
         modules=len(layers),
         largest=max((a * b for a, b in layers), default=0),
         rest=max(0, model.parameters - linear),
@@ -62,7 +71,18 @@ def shape_of(model: ModelInfo) -> Shape:
         layers=model.layers,
         vocabulary=model.vocab_size,
         fused_experts=fused,
+        expert_adapters=adapted,
     )
+
+
+def _expert_sides(model: ModelInfo, width: int) -> int:
+    """Inputs + outputs that adapters of fused experts and their routers add.
+
+    Gate and up projection are one matrix, to which PEFT gives twice the rank.
+    """
+    hidden = model.hidden_size
+    expert = 2 * (hidden + 2 * width) + (width + hidden)
+    return model.layers * (model.experts * expert + hidden + model.experts)
 
 
 def _by_tensors(model: ModelInfo) -> list[tuple[int, int]]:
