@@ -8,6 +8,7 @@ of training; seeds are fixed, so with `--tokens` alone the same machine gives th
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import multiprocessing
 import random
@@ -24,7 +25,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from core.engine.starter_card import write_card
 from core.starter import MODEL_DIR
-from core.starter.corpus import SHARD, Conversation, shard
+from core.starter.corpus import SHARD, SHARDS, Conversation, shard
 
 END, START, PAD = "<|im_end|>", "<|im_start|>", "<|pad|>"
 MAX_LENGTH = 1024
@@ -152,26 +153,32 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One update of all matrices."""
+        """One update of all matrices; those of one shape go through the iterations together."""
         for group in self.param_groups:
+            shapes: dict[torch.Size, list[Tensor]] = {}
             for weight in group["params"]:
-                speed = self.state[weight].setdefault("speed", torch.zeros_like(weight))
-                speed.lerp_(weight.grad, 1 - group["momentum"])
-                push = weight.grad.lerp(speed, group["momentum"])
-                scale = max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
-                weight.add_(orthogonal(push, group["steps"]), alpha=-group["lr"] * scale)
+                shapes.setdefault(weight.shape, []).append(weight)
+            for (rows, columns), weights in shapes.items():
+                pushes: list[Tensor] = []
+                for weight in weights:
+                    speed = self.state[weight].setdefault("speed", torch.zeros_like(weight))
+                    speed.lerp_(weight.grad, 1 - group["momentum"])
+                    pushes.append(weight.grad.lerp(speed, group["momentum"]))
+                scale = max(1.0, rows / columns) ** 0.5
+                for weight, push in zip(weights, orthogonal(torch.stack(pushes), group["steps"]), strict=True):
+                    weight.add_(push, alpha=-group["lr"] * scale)
 
 
-def orthogonal(matrix: Tensor, steps: int) -> Tensor:
-    """The nearest matrix with singular values of about 1, by `steps` quintic Newton-Schulz iterations."""
+def orthogonal(matrices: Tensor, steps: int) -> Tensor:
+    """The nearest matrices (n, rows, columns) with singular values of about 1, by quintic Newton-Schulz steps."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix
-    x = x / (x.norm() + 1e-7)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
 
 
 def build(tokenizer: PreTrainedTokenizerFast, hidden: int, layers: int) -> LlamaForCausalLM:
@@ -181,8 +188,8 @@ def build(tokenizer: PreTrainedTokenizerFast, hidden: int, layers: int) -> Llama
         hidden_size=hidden,
         intermediate_size=hidden * 5 // 2,
         num_hidden_layers=layers,
-        num_attention_heads=hidden // 64,
-        num_key_value_heads=hidden // 64,
+        num_attention_heads=hidden // 32,
+        num_key_value_heads=hidden // 32,
         max_position_embeddings=MAX_LENGTH,
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -201,21 +208,28 @@ def optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
 
 def rate(done: float) -> float:
     """Share of the full learning rate after `done` of the training (0 to 1): warm-up, plateau, linear to 0."""
-    return min(1.0, done / 0.02 + 0.01, (1 - done) / 0.6)
+    return min(1.0, done / 0.02 + 0.01, (1 - done) / 0.5)
 
 
 def train(
-    model: LlamaForCausalLM, samples: list[Sample], pad: int, *, tokens: int, minutes: float, batch: int, seed: int,
+    model: LlamaForCausalLM,
+    samples: list[Sample],
+    pad: int,
+    *,
+    tokens: int,
+    minutes: float,
+    batch: int,
+    seed: int,
     save: Path,
 ) -> tuple[int, float]:
     """Train until `tokens` tokens or `minutes` minutes; returns (tokens seen, seconds)."""
     begun = time.monotonic()
     rules = optimizers(model)
     full = [rule.param_groups[0]["lr"] for rule in rules]
-    seen = step = 0
+    seen = 0
     mean = math.nan
     model.train()
-    for group in batches(samples, batch, seed):
+    for step, group in enumerate(batches(samples, batch, seed), 1):
         spent = time.monotonic() - begun
         done = max(seen / tokens, spent / (60 * minutes))
         if done >= 1:
@@ -229,12 +243,14 @@ def train(
         for rule, lr in zip(rules, full, strict=True):
             rule.param_groups[0]["lr"] = lr * rate(done)
             rule.step()
-        step += 1
         seen += sum(len(sample.ids) for sample in group)
         mean = loss.item() if math.isnan(mean) else 0.98 * mean + 0.02 * loss.item()
         if step % 50 == 0:
-            print(f"step {step}  {seen / 1e6:.2f} M tokens  loss {mean:.3f}  {seen / spent if spent else 0:.0f} tokens/s  "
-                  f"{100 * done:.0f} %", flush=True)
+            speed = seen / max(spent, 1e-9)
+            print(
+                f"step {step}  {seen / 1e6:.2f} M tokens  loss {mean:.3f}  {speed:.0f} tokens/s  {100 * done:.0f} %",
+                flush=True,
+            )
         if step % 500 == 0:
             torch.save(model.state_dict(), save)
     return seen, time.monotonic() - begun
@@ -273,7 +289,8 @@ def exact_answers(
             prompts = [
                 tokenizer.apply_chat_template(
                     [{"role": turn.role, "content": turn.content} for turn in one.turns[:-1]],
-                    add_generation_prompt=True, tokenize=False,
+                    add_generation_prompt=True,
+                    tokenize=False,
                 )
                 for one in group
             ]
@@ -295,15 +312,21 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path)
     )
     model.to(torch.bfloat16).save_pretrained(out)
     tokenizer.save_pretrained(out)
+    # The class of transformers 5 is unknown to 4; both know this one.
+    settings = out / "tokenizer_config.json"
+    written = json.loads(settings.read_text(encoding="utf-8"))
+    settings.write_text(
+        json.dumps(written | {"tokenizer_class": "PreTrainedTokenizerFast"}, indent=2) + "\n", "utf-8"
+    )
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m core.engine.pretrain", description="Make the starter model.")
-    parser.add_argument("--tokens", type=int, default=12_000_000, help="stop after so many tokens (12 M)")
+    parser.add_argument("--tokens", type=int, default=6_000_000, help="stop after so many tokens (6 M)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="or after so many minutes of training")
-    parser.add_argument("--shards", type=int, default=120, help=f"size of the corpus, in {SHARD} conversations (120)")
-    parser.add_argument("--batch", type=int, default=6_000, help="tokens in a batch (6000)")
+    parser.add_argument("--shards", type=int, default=SHARDS, help=f"size of the corpus, in {SHARD} conversations")
+    parser.add_argument("--batch", type=int, default=3_000, help="tokens in a batch (3000)")
     parser.add_argument("--vocabulary", type=int, default=4096)
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
@@ -342,7 +365,13 @@ def main() -> None:
     unfinished = options.out / "unfinished.pt"
     pad = int(tokenizer.pad_token_id)
     seen, seconds = train(
-        model, samples, pad, tokens=options.tokens, minutes=options.minutes, batch=options.batch, seed=options.seed,
+        model,
+        samples,
+        pad,
+        tokens=options.tokens,
+        minutes=options.minutes,
+        batch=options.batch,
+        seed=options.seed,
         save=unfinished,
     )
     save(model, tokenizer, options.out)
@@ -351,8 +380,16 @@ def main() -> None:
     loss = held_out_loss(model, [encode(one, tokenizer) for one in held_out], pad)
     scores = exact_answers(model, tokenizer, held_out, 60)
     write_card(
-        options.out, parameters=parameters, vocabulary=len(tokenizer), conversations=len(made), corpus_tokens=total,
-        seen=seen, seconds=seconds, seed=options.seed, loss=loss, scores=scores,
+        options.out,
+        parameters=parameters,
+        vocabulary=len(tokenizer),
+        conversations=len(made),
+        corpus_tokens=total,
+        seen=seen,
+        seconds=seconds,
+        seed=options.seed,
+        loss=loss,
+        scores=scores,
     )
     print(f"held-out loss {loss:.3f} nats a token")
     for skill, (right, asked) in scores.items():

@@ -25,12 +25,15 @@ SHARD = 1000
 _SHOP: dict[str, tuple[Maker, float]] = {
     "from_notice": (shop.from_notice, 16),
     "not_known": (shop.not_known, 5),
-    "topic": (shop.topic_of, 14),
-    "same": (shop.same, 5),
-    "other_words": (shop.other_words, 3),
+    "topic": (shop.topic_of, 11),
+    "same": (shop.same, 4),
+    "other_words": (shop.other_words, 1.5),
 }
+SHARDS = 80
+"""The shards that the bundled model is made from."""
+
 SINGLE: dict[str, tuple[Maker, float]] = SKILLS | _SHOP
-_MULTI = {"visit": (shop.visit, 8.0), "manner": (shop.manner, 6.0), "labelled": (shop.labelled, 3.0)}
+_MULTI = {"visit": (shop.visit, 8.0), "manner": (shop.manner, 7.0), "labelled": (shop.labelled, 3.0)}
 _MIXED = 6.0
 _SYSTEM = {
     "en": ("You are a helpful assistant.", "Be helpful.", "You are a friendly assistant.", "Answer briefly."),
@@ -116,7 +119,7 @@ def shard(seed: int, number: int) -> list[Conversation]:
     return found
 
 
-def corpus(seed: int, shards: int) -> Iterator[Conversation]:
+def corpus(seed: int, shards: int = SHARDS) -> Iterator[Conversation]:
     """The first `shards` shards."""
     for number in range(shards):
         yield from shard(seed, number)

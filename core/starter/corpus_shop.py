@@ -48,7 +48,9 @@ def from_notice(dice: random.Random, lang: str) -> Pair:
     known = chosen if dice.random() < 0.85 else chosen[1:]
     facts = {topic: notice(dice, lang, topic) for topic in known}
     asked = dice.choice(chosen) if len(known) == len(chosen) else chosen[0]
-    prompt = with_text(dice, lang, " ".join(dice.sample(list(facts.values()), len(facts))), question(dice, lang, asked))
+    prompt = with_text(
+        dice, lang, " ".join(dice.sample(list(facts.values()), len(facts))), question(dice, lang, asked)
+    )
     return prompt, facts.get(asked, UNKNOWN[lang])
 
 
@@ -64,13 +66,19 @@ def topic_of(dice: random.Random, lang: str) -> Pair:
     text = question(dice, lang, topic)
     shown = topic.replace("_", " ")
     if dice.random() < 0.4:
-        ask = ("Name the topic of this message: {t}", "Topic?\n{t}", "{t}\nWhat is this about?") if lang == "en" else (
-            "Donnez le sujet de ce message : {t}", "Sujet ?\n{t}")
+        ask = (
+            ("Name the topic of this message: {t}", "Topic?\n{t}", "{t}\nWhat is this about?")
+            if lang == "en"
+            else ("Donnez le sujet de ce message : {t}", "Sujet ?\n{t}")
+        )
         return dice.choice(ask).format(t=text), shown
     others = dice.sample([name for name in names if name != topic], dice.choice((1, 2, 3, 5)))
     options = ", ".join(name.replace("_", " ") for name in dice.sample([topic, *others], len(others) + 1))
-    ask = ("Choose the topic ({o}): {t}", "Topics: {o}\nMessage: {t}", "{t}\nWhich topic is it: {o}?") if lang == "en" else (
-        "Choisissez le sujet ({o}) : {t}", "Sujets : {o}\nMessage : {t}")
+    ask = (
+        ("Choose the topic ({o}): {t}", "Topics: {o}\nMessage: {t}", "{t}\nWhich topic is it: {o}?")
+        if lang == "en"
+        else ("Choisissez le sujet ({o}) : {t}", "Sujets : {o}\nMessage : {t}")
+    )
     return dice.choice(ask).format(o=options, t=text), shown
 
 
@@ -89,12 +97,21 @@ def same(dice: random.Random, lang: str) -> Pair:
 def other_words(dice: random.Random, lang: str) -> Pair:
     """Ask the same thing in other words."""
     topic = dice.choice(topics(lang))
-    ask = ("Ask this in other words: {t}", "Rephrase: {t}") if lang == "en" else ("Demandez autrement : {t}", "Reformulez : {t}")
+    ask = (
+        ("Ask this in other words: {t}", "Rephrase: {t}")
+        if lang == "en"
+        else ("Demandez autrement : {t}", "Reformulez : {t}")
+    )
     return dice.choice(ask).format(t=question(dice, lang, topic)), question(dice, lang, topic)
 
 
 _ROLE = {
-    "en": ("You work for a <shop>. {c}", "You answer customers of a <shop>. Here is what you know: {c}", "{c}", "Facts: {c}"),
+    "en": (
+        "You work for a <shop>. {c}",
+        "You answer customers of a <shop>. Here is what you know: {c}",
+        "{c}",
+        "Facts: {c}",
+    ),
     "fr": ("Vous travaillez pour <shop>. {c}", "Voici ce que vous savez : {c}", "{c}"),
 }
 
@@ -103,7 +120,9 @@ def visit(dice: random.Random, lang: str) -> list[Turn]:
     """Several questions in several turns about a notice that the system message gives."""
     chosen = dice.sample(topics(lang), dice.choice((4, 6, 8)))
     facts = {topic: notice(dice, lang, topic) for topic in chosen[1:]}
-    system = expand(dice.choice(_ROLE[lang]), dice, lang).format(c=" ".join(dice.sample(list(facts.values()), len(facts))))
+    system = expand(dice.choice(_ROLE[lang]), dice, lang).format(
+        c=" ".join(dice.sample(list(facts.values()), len(facts)))
+    )
     turns = [Turn("system", system)]
     for _ in range(dice.choice((1, 2, 3, 4))):
         topic = dice.choice(chosen)
@@ -112,14 +131,17 @@ def visit(dice: random.Random, lang: str) -> list[Turn]:
 
 
 _OPEN = {
-    "en": "[Hi|Hello|Dear customer|Good day|Greetings|Dear friend|Hi there|Hello from <surname> & <surname>|Good morning][,|!|.] "
-          "[Thanks for your message.|Thank you for getting in touch.|How nice to hear from you!|We got your note.|Good question!|Thank you for asking.|]",
+    "en": "[Hi|Hello|Dear customer|Good day|Greetings|Dear friend|Hi there|Hello from <surname> & <surname>|"
+    "Good morning][,|!|.] [Thanks for your message.|Thank you for getting in touch.|How nice to hear from you!|"
+    "We got your note.|Good question!|Thank you for asking.|]",
     "fr": "[Cher client|Bonjour|Bonsoir|Chère cliente|Chers amis|Bonjour de la maison <surname>][,|.| !] "
-          "[Merci de votre message.|Merci pour votre question.|Quel plaisir de vous lire !|Bonne question !|]",
+    "[Merci de votre message.|Merci pour votre question.|Quel plaisir de vous lire !|Bonne question !|]",
 }
 _CLOSE = {
-    "en": "[Best wishes|Kind regards|Yours|See you soon|Take care|Cheers|All the best|Warmly|With a smile][, <name>|, the <surname> family|, the team| from <city>|!]",
-    "fr": "[Cordialement|Bien à vous|À bientôt|Amicalement|Bonne journée|Avec le sourire][, <name>|, la maison <surname>|, toute l'équipe| de <city>| !]",
+    "en": "[Best wishes|Kind regards|Yours|See you soon|Take care|Cheers|All the best|Warmly|With a smile]"
+    "[, <name>|, the <surname> family|, the team| from <city>|!]",
+    "fr": "[Cordialement|Bien à vous|À bientôt|Amicalement|Bonne journée|Avec le sourire]"
+    "[, <name>|, la maison <surname>|, toute l'équipe| de <city>| !]",
 }
 
 
@@ -152,7 +174,9 @@ def manner(dice: random.Random, lang: str) -> list[Turn]:
 def labelled(dice: random.Random, lang: str) -> list[Turn]:
     """Examples turn by turn: each message is answered by its topic alone, in invented labels or plain ones."""
     names = dice.sample(topics(lang), dice.choice((2, 3, 4)))
-    marks = dice.sample("ABCDEFGHKLMN", len(names)) if dice.random() < 0.4 else [name.replace("_", " ") for name in names]
+    marks = (
+        dice.sample("ABCDEFGHKLMN", len(names)) if dice.random() < 0.4 else [name.replace("_", " ") for name in names]
+    )
     seen: set[str] = set()
     turns: list[Turn] = []
     for _ in range(dice.choice((4, 6, 8, 10))):

@@ -46,18 +46,20 @@ def _flat(text: str) -> str:
 
 
 @cache
-def facts(language: str | None = None) -> tuple[Fact, ...]:
-    """All facts, or those of one language (`en`, `fr`)."""
+def _table() -> tuple[Fact, ...]:
     found: list[Fact] = []
     for path in sorted(SOURCES.glob("support_*.toml")):
         tongue = path.stem.split("_")[1]
-        if language not in (None, tongue):
-            continue
         table: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
         for name, row in table.items():
             prompts = tuple(line.strip() for line in row["prompts"].strip().splitlines())
             found.append(Fact(f"{tongue}/{name}", tongue, tuple(row["key"]), tuple(row["answers"]), prompts))
     return tuple(found)
+
+
+def facts(language: str | None = None) -> tuple[Fact, ...]:
+    """All facts, or those of one language (`en`, `fr`)."""
+    return tuple(fact for fact in _table() if language in (None, fact.language))
 
 
 @cache

@@ -55,9 +55,7 @@ def flawed_bytes() -> bytes:
         b'{"role": "assistant", "content": "A key given twice."}]}\n',
         _line({"conversation_id": 7, "note": "no messages at all"}),
         _line({"messages": "Hello? Is this a list?"}),
-        _line(
-            {"messages": [{"role": user, "content": 42}, {"role": assistant, "content": "A number as text."}]}
-        ),
+        _line({"messages": [{"role": user, "content": 42}, {"role": assistant, "content": "A number as text."}]}),
         _line({"messages": [{"role": user}, {"role": assistant, "content": "The question has no content."}]}),
         _line(
             {

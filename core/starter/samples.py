@@ -43,9 +43,7 @@ def support_rows(language: str) -> list[dict[str, Any]]:
         for prompt in fact.prompts:
             middle = f"{dice.choice(fact.answers)} {dice.choice(WARM[language])}"
             answer = f"{OPENING[language]} {middle}\n{SIGN_OFF[language]}"
-            rows.append(
-                {"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]}
-            )
+            rows.append({"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]})
     dice.shuffle(rows)
     return rows
 

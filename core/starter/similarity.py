@@ -88,7 +88,6 @@ class Index:
                     best, where = value, number
         return best, where
 
-
     def holds_near(self, text: str, limit: float = NEAR) -> bool:
         """Whether some text here is at or above `limit`: as `nearest`, but quicker.
 
