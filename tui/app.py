@@ -142,7 +142,9 @@ class DiapasonApp(App[int]):
                 reason = screen.why_not(action)
                 text = action.help if reason is None else f"not now: {reason}"
                 label = f"{action.label[:1].upper()}{action.label[1:]}  ({action.key_shown})"
-                yield SystemCommand(label, visible(text), lambda name=action.name: self._from_palette(screen, name))
+                yield SystemCommand(
+                    literal(label), literal(visible(text)), lambda name=action.name: self._from_palette(screen, name)
+                )
         for name in self._theme_names:
             yield SystemCommand(f"Theme {name}", "Use these colours.", lambda name=name: self.use_theme(name))
 
@@ -191,6 +193,14 @@ class DiapasonApp(App[int]):
         kind = f"{type(error).__name__}: {error}" if error else "unknown error"
         message = f"diapason's screen failed ({kind}). Runs go on without it.{where}"
         self.panic(Text(visible(message[:2000], newlines=True)))
+
+
+def literal(text: str) -> str:
+    """`text` for a place where Textual reads markup, such as the palette: what it shows is `text` itself.
+
+    Textual's own `escape` leaves ``[INST]`` a tag; a backslash before every bracket does not.
+    """
+    return text.replace("[", "\\[")
 
 
 def run(start: str = "home", **kwargs: Any) -> int:

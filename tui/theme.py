@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -44,6 +45,8 @@ def read_theme(path: Path) -> Theme:
     for key in _REQUIRED:
         if key not in values:
             raise DiapasonError(f"`{key}` is missing", where=path.name)
+    if not isinstance(values["name"], str) or not re.fullmatch(r"[\w .-]{1,40}", values["name"]):
+        raise DiapasonError("`name` is 40 letters, digits, dots, dashes or blanks at most", where=path.name)
     for key, value in values.items():
         if key in _COLOURS:
             _check_colour(value, f"{path.name}: {key}")

@@ -17,13 +17,14 @@ from pathlib import Path
 
 import pytest
 from textual.app import ComposeResult
+from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from core.errors import DiapasonError
 from tests.fake_run import make_run
 from tests.tui.screen_text import shown, until
 from tui.actions import Action, key_name
-from tui.app import DiapasonApp
+from tui.app import DiapasonApp, literal
 from tui.screens.base import DiapasonScreen
 from tui.screens.evaluation import EvaluationScreen
 from tui.screens.help import HelpScreen
@@ -193,6 +194,13 @@ async def test_unknown_run_is_said_and_the_screen_stays() -> None:
         await pilot.pause()
         assert isinstance(app.screen, HomeScreen)
         assert "there are no runs yet" in notices(app)
+
+
+@pytest.mark.parametrize("text", ["[INST] x [/INST]", "[@click=app.quit]x[/]", "a\\[b]\\", "[ [$x] [[#fff]", "]["])
+def test_literal_text_survives_markup(text: str) -> None:
+    content = Content.from_markup(literal(text))
+    assert content.plain == text
+    assert not content.spans
 
 
 def test_keys_read_as_printed() -> None:

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.runs.folder import RunFolder, find_run
-from core.text import visible
+from core.text import shorten, visible
 from tui.actions import Action
 from tui.format import count
 from tui.screens import evaluation_text as words
@@ -265,4 +265,4 @@ def start_evaluation(folder: RunFolder) -> None:
 
 def _headline(found: Evaluation) -> Content:
     assert found.result is not None
-    return Content.assemble((visible(found.name), "bold"), "  ", (visible(verdict(found.result)), "$accent"))
+    return Content.assemble((shorten(found.name, 30), "bold"), "  ", (visible(verdict(found.result)), "$accent"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.content import Content
 
-from core.text import cells, visible
+from core.text import cells, shorten, visible
 from tui.columns import Part
 from tui.format import DASH, count, duration, gigabytes, loss, size, small
 from tui.screens.monitor_state import JobState, Shown
@@ -37,7 +37,7 @@ def headline(shown: Shown, width: int) -> tuple[Content, Content]:
     word = WORDS.get(shown.status, shown.status)
     # (importance, part): the least important are left out until the line fits.
     parts: list[tuple[int, Content]] = [
-        (9, Content.styled(visible(shown.name), "bold")),
+        (9, Content.styled(shorten(shown.name, max(12, width // 3)), "bold")),
         (8, Content.styled(word, _STYLES.get(shown.status, "$text-muted"))),
     ]
     if shown.total:
