@@ -59,7 +59,7 @@ def make_run(
     values: dict[str, Any] = {
         "model": str(model),
         "device": "cpu",
-        "train": {"epochs": 2, "micro_batch_size": 2, "accumulation": 2, "max_length": 256},
+        "train": {"epochs": 2, "micro_batch_size": 2, "accumulation": 2, "max_length": 256, "learning_rate": 0.02},
         "samples": {"count": 1, "max_new_tokens": 6},
         "evaluation": {"few_shot": 2, "max_new_tokens": 12},
     }
@@ -75,6 +75,7 @@ def make_run(
         "recipe": make_recipe(values).model_dump(),
         "model": {"name": str(model), "path": str(model)},
         "data": data,
+        "gpu_request": {"device": "cpu", "bytes": 0, "visible": None},
     }
     write_json(folder / "spec.json", spec)
     return folder

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.engine.job import Job, Stopped, describe
 from core.errors import DiapasonError
+from core.home import cache_dir
 
 
 def _environment() -> None:
@@ -21,6 +22,9 @@ def _environment() -> None:
     os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    # evaluate copies the metric modules that it loads; not into a cache that is not ours.
+    with contextlib.suppress(DiapasonError):
+        os.environ.setdefault("HF_MODULES_CACHE", str(cache_dir() / "modules"))
     # Several visible cards without a launcher make the Trainer raise; the runner pins one by its UUID.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
 

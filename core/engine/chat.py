@@ -21,8 +21,8 @@ import torch
 from transformers import GenerationConfig
 from transformers.generation.streamers import BaseStreamer
 
-from core.chat import ChatModel, answers_think, load_chat
-from core.data.dataset import examples
+from core.chat import ChatModel, load_chat
+from core.engine.encode import uses_thinking
 from core.engine.evaluate import Models
 from core.engine.job import describe
 from core.errors import DiapasonError
@@ -103,7 +103,7 @@ class Talk:
         self._chat = load_chat(self.info)
         train = spec["data"]["train"]
         if Path(train["path"]).is_file():
-            self._chat.thinking = answers_think(examples(Path(train["path"]), train.get("format")))
+            self._chat.thinking = uses_thinking(Path(train["path"]), train.get("format"))
         self.models = Models(run.path, recipe, self.info)
         self._send = send
         with self.models.ready(True):

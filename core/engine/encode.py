@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.chat import NO_LOSS, ChatModel, Loss
+from core.chat import NO_LOSS, ChatModel, Loss, answers_think
 from core.data.dataset import examples
 from core.engine.job import JobError
 from core.errors import DiapasonError
+
+_PEEKED_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,12 @@ class Encoded:
     def tokens(self) -> int:
         """Tokens of all rows."""
         return sum(len(row.input_ids) for row in self.rows)
+
+
+def uses_thinking(path: Path, format: str | None) -> bool:
+    """Whether the answers of the training file hold think blocks, by its first rows: prompts that the model shall
+    answer later must open such a block exactly then. Training, evaluation and chat all ask this."""
+    return answers_think(islice(examples(path, format), _PEEKED_ROWS))
 
 
 def encode_file(

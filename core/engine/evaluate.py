@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.chat import ChatModel, answers_think, final_answer, load_chat
+from core.chat import NO_LOSS, ChatModel, final_answer, load_chat
 from core.data.dataset import examples, fingerprint
 from core.data.example import Example
 from core.engine.answering import answers, losses
+from core.engine.encode import uses_thinking
 from core.engine.job import Job, JobError
 from core.engine.loading import load_adapter, load_model, pick_device, pick_dtype
 from core.engine.scoring import summarise
@@ -52,8 +53,9 @@ def answer_and_score(job: Job) -> str:
     scored = job.spec["kind"] == "evaluate"
     models = Models(run, recipe, info)
     chat = load_chat(info)
-    train = list(_read(run_spec["data"]["train"]))
-    chat.thinking = answers_think(train)
+    trained = run_spec["data"]["train"]
+    chat.thinking = uses_thinking(Path(trained["path"]), trained.get("format"))
+    train = list(_read(trained))
     settings = _settings(job, run_spec, recipe)
     test, refused = _test_rows(job, settings, train)
     shots = pick_shots(train, max(arm.shots for arm in arms), settings["seed"])
@@ -162,7 +164,9 @@ def _encode(chat: ChatModel, example: Example) -> Asked:
     if example.prompt:
         messages = [message.to_dict() for message in example.prompt]
         prompt = chat.prompt_ids(messages, tools=list(example.tools) or None)
-    return Asked(example, prompt, encoded.input_ids, encoded.labels)
+    # What the generation prompt gives (an empty think block, say) is trained on but no part of the answer.
+    given = encoded.prompt_length
+    return Asked(example, prompt, encoded.input_ids, [NO_LOSS] * given + encoded.labels[given:])
 
 
 class Models:
@@ -178,6 +182,13 @@ class Models:
                 "this run has no tuned weights yet",
                 where=run.name,
                 hint="Wait until it is completed, or stop it: what it has learned by then is kept.",
+            )
+        if not any(self.weights.glob("*.safetensors")):
+            raise JobError(
+                "refused",
+                "the folder of the tuned weights holds no weights",
+                where=str(self.weights),
+                hint=f"`diapason resume {run.name}` writes them again from the checkpoints.",
             )
         self.device = pick_device(recipe.device)
         self._model: Any = None

@@ -65,7 +65,8 @@ def _pass(trainer: Any, batch: dict[str, Any]) -> float:
     began = time.perf_counter()
     count = (batch["labels"][..., 1:] != NO_LOSS).sum().to(trainer.args.device)
     loss = trainer.training_step(trainer.model_wrapped, dict(batch), num_items_in_batch=count)
-    norm = float(trainer.accelerator.clip_grad_norm_(trainer.model.parameters(), trainer.args.max_grad_norm))
+    # Not the accelerator's clipping: under float16 that may be asked for once a step only.
+    norm = float(torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), math.inf))
     raw = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
     if math.isfinite(norm):
         # On a resumed run the optimizer has its state already: it takes no more memory by stepping.

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.chat import final_answer
 from core.engine.answering import answers
 from core.files import JsonlWriter
 
@@ -67,7 +68,7 @@ class Sampler:
         finally:
             model.train(training)
         for index, (messages, _, reference) in enumerate(self._chosen):
-            answer = self._chat.decode(said[index])
+            answer = final_answer(self._chat.decode(said[index]))
             self._writer.write(
                 {"step": step, "index": index, "prompt": messages, "answer": answer, "reference": reference}
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,9 +77,11 @@ def _module_values(experiment: str, records: list[dict[str, Any]], kinds: set[st
     import evaluate
 
     found: dict[str, float] = {}
-    for name in names:
-        module = evaluate.load(str(_MODULES / f"{name}.py"), experiment_id=experiment, keep_in_memory=True)
-        found |= module.compute(predictions=predictions, references=references) or {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in names:
+            path = str(_MODULES / f"{name}.py")
+            module = evaluate.load(path, experiment_id=experiment, cache_dir=scratch, keep_in_memory=True)
+            found |= module.compute(predictions=predictions, references=references) or {}
     return found
 
 

@@ -14,10 +14,10 @@ import torch
 import trl
 from datasets import Dataset
 
-from core.chat import ChatModel, answers_think, load_chat
+from core.chat import ChatModel, load_chat
 from core.data.dataset import examples
 from core.engine import checkpoints
-from core.engine.encode import Encoded, describe_cuts, encode_file
+from core.engine.encode import Encoded, describe_cuts, encode_file, uses_thinking
 from core.engine.job import Job, JobError
 from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dtype
 from core.engine.sampling import Sampler
@@ -107,8 +107,7 @@ def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple
     train_spec = job.spec["data"].get("train")
     if not train_spec:
         raise JobError("refused", "the spec names no training data", where=str(job.folder / "spec.json"))
-    # Prompts of samples and evaluations must open a think block exactly where the training answers have one.
-    chat.thinking = answers_think(examples(Path(train_spec["path"]), train_spec.get("format")))
+    chat.thinking = uses_thinking(Path(train_spec["path"]), train_spec.get("format"))
     found: list[Encoded | None] = []
     for part in ("train", "validation"):
         spec = job.spec["data"].get(part)
@@ -201,6 +200,7 @@ def _trainer(
     tuned_whole = recipe.method == "full"
     # Weights that are trained stay in float32: in pure bfloat16 most small steps would round to nothing.
     stored = torch.float32 if tuned_whole else dtype
+    job.emit("progress", phase="load the model", done=0, total=1)
     model = load_model(info.path, device, stored, quantise=recipe.method == "qlora" and not info.quantised)
     job.check_stop()
     try:
@@ -214,6 +214,13 @@ def _trainer(
             validation=validation.rows if validation else [],
         )
     except ValueError as error:
+        if "does not work with lora_dropout" in str(error):
+            raise JobError(
+                "refused",
+                f"adapters on the fused experts of `{info.name}` cannot have dropout",
+                where="lora.dropout",
+                hint="Set lora.dropout to 0.",
+            ) from error
         if "not found in the base model" not in str(error):
             raise
         raise JobError(
@@ -226,8 +233,10 @@ def _trainer(
         if parameter.requires_grad:
             # TRL turns the adapters of quantised models to bfloat16; a resumed run would then drift.
             parameter.data = parameter.data.float()
-    if info.experts and not tuned_whole:
-        job.log("warning", "The experts of this model are fused: adapters and 4-bit weights leave them out.")
+    if info.experts and recipe.method == "qlora":
+        job.log(
+            "warning", "The experts of this model are fused: they stay as they are, 4-bit weights leave them out."
+        )
     return trainer
 
 
@@ -347,6 +356,9 @@ def _export(trainer: SealedTrainer, job: Job, recipe: Recipe, info: ModelInfo) -
         content = json.loads(settings.read_bytes())
         # A hub id stays one, so that the adapter can be given away; else the folder that we loaded.
         content["base_model_name_or_path"] = info.name if _is_hub_id(info) else str(info.path)
+        # PEFT keeps the names in a set, whose order differs from process to process.
+        if isinstance(content.get("target_modules"), list):
+            content["target_modules"] = sorted(content["target_modules"])
         write_json(settings, content)
     checkpoints.flush(target)
     job.log("info", f"The weights of step {source.name.rpartition('-')[2]} are in {target.name}/.")
