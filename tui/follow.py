@@ -130,7 +130,7 @@ def ending(view: RunView) -> list[str]:
         result = view.folder.adapter if view.folder.adapter.is_dir() else view.folder.model
         lines.append(visible(f"the tuned {result.name} is in {result}"))
     if view.hint:
-        lines.append(f"  {visible(view.hint.replace(' RUN', ' ' + view.folder.id))}")
+        lines.append(f"  {visible(view.hint)}")
     return lines
 
 

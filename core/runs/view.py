@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from bisect import bisect_right
 from pathlib import Path
@@ -161,7 +162,7 @@ class RunView:
         if self.status == "unsupervised":
             return "The next `diapason` command takes charge of it again."
         found = self.state.get("hint")
-        return str(found) if found else None
+        return re.sub(r"\bRUN\b", self.folder.id, str(found)) if found else None
 
     @property
     def attempt(self) -> int:

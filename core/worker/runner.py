@@ -155,7 +155,7 @@ class Runner:
                     self.desk.note("slot", name=self.slot.name)
                     return
                 self.desk.save(reason=why)
-                self._pause(self.timing.poll)
+                self._pause(self.timing.queue)
         finally:
             if self.slot is None:
                 ticket.leave()

@@ -15,16 +15,17 @@ def _seconds(name: str, otherwise: float) -> float:
 class Timing:
     """All in seconds.
 
-    poll: between two looks at commands and events (``DIAPASON_POLL_SECONDS``). stop: what a job gets to finish its
-    step and save before SIGTERM (``DIAPASON_STOP_SECONDS``). term: from SIGTERM to SIGKILL
-    (``DIAPASON_TERM_SECONDS``). linger: what a job gets to leave after its verdict. backoff: waits before the
-    restarts in a row, as many as there may be (1, 5 and 20 times ``DIAPASON_BACKOFF_SECONDS``). cards: between two
-    measurements of the cards while waiting for one.
+    poll: between two looks at commands and events (``DIAPASON_POLL_SECONDS``). queue: between two looks for a free
+    slot, four times that. stop: what a job gets to finish its step and save before SIGTERM
+    (``DIAPASON_STOP_SECONDS``). term: from SIGTERM to SIGKILL (``DIAPASON_TERM_SECONDS``). linger: what a job gets to
+    leave after its verdict. backoff: waits before the restarts in a row, as many as there may be (1, 5 and 20 times
+    ``DIAPASON_BACKOFF_SECONDS``). cards: between two measurements of the cards while waiting for one.
     """
 
     def __init__(self) -> None:
         unit = _seconds("DIAPASON_BACKOFF_SECONDS", 1.0)
-        self.poll = _seconds("DIAPASON_POLL_SECONDS", 0.4)
+        self.poll = _seconds("DIAPASON_POLL_SECONDS", 0.5)
+        self.queue = 4 * self.poll
         self.stop = _seconds("DIAPASON_STOP_SECONDS", 60.0)
         self.term = _seconds("DIAPASON_TERM_SECONDS", 15.0)
         self.linger = 30.0

@@ -105,6 +105,8 @@ def test_the_view_shows_a_completed_run() -> None:
     assert view.preflight and view.preflight["longest_tokens"] == 212
     assert view.log_tail(2) == ["39/40 loss 0.9622", "40/40 loss 0.9219"]
     assert view.refresh() is False
+    failed = RunView(make_run(status="failed", steps=2, reason="it broke", hint="`diapason logs RUN` says more."))
+    assert failed.reason == "it broke" and failed.hint == f"`diapason logs {failed.id}` says more."
 
 
 def test_the_view_grows_with_the_run_and_forgets_what_a_restart_repeats() -> None:
