@@ -99,7 +99,7 @@ class Report:
         return any(SEVERITIES.index(finding.severity) <= worst for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """The document of `diapason data check --json`, schema 1 (docs/json-data.md)."""
+        """The document of `diapason data check --json`, schema 1 (docs/json.md)."""
         document: dict[str, Any] = {
             "schema": 1,
             "path": str(self.path),

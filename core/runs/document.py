@@ -1,4 +1,4 @@
-"""A run as one JSON document: what ``runs --json`` and ``show --json`` print (docs/json-runs.md)."""
+"""A run as one JSON document: what ``runs --json`` and ``show --json`` print (docs/json.md)."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def test_advise_json_is_one_document(tmp_path: Path, tiny: Path) -> None:
         assert method["memory"]["total"] == sum(method["memory"]["parts"].values())
         assert method["seconds"]["low"] <= method["seconds"]["estimate"] <= method["seconds"]["high"]
     assert all(value["reason"] and value["source"] for value in document["hyperparameters"].values())
-    documented = (REPO / "docs" / "json-advise.md").read_text()
+    documented = (REPO / "docs" / "json.md").read_text()
     assert all(f"`{key}" in documented for key in document if key != "schema")
 
 

@@ -15,7 +15,7 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "demo",
         help="the main job from end to end, on the bundled model and data",
-        description="Check the sample data, split them, write a recipe, train a LoRA adapter, evaluate base, few-shot "
+        description="Check the sample data, split them, write a recipe, train an adapter, evaluate base, few-shot "
         "base and tuned, and land on the judging screen. Needs no network. Running it again picks up what is there.",
     )
     parser.add_argument("--headless", action="store_true", help="plain lines and a summary, without the app")

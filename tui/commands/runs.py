@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser("runs", help="list the runs", description="Every run of this home, newest first.")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout (docs/json-runs.md)")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout (docs/json.md)")
     parser.set_defaults(run=run)
 
 

@@ -16,7 +16,7 @@ def register(subparsers: Any) -> None:
         "show", help="show one run", description="One run: status, settings, course, jobs."
     )
     parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout (docs/json-runs.md)")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout (docs/json.md)")
     parser.set_defaults(run=run)
 
 
