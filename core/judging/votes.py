@@ -75,13 +75,13 @@ class Votes:
 def fold(records: Iterable[dict[str, Any]], session: Session) -> Votes:
     """The votes of `session` among `records`; those of other sessions, of unknown pairs or shapes are passed over."""
     votes = Votes()
-    pairs = {pair.id: pair for pair in session.pairs}
+    pairs = {pair.id: pair for pair in session.asked}
     for record in records:
         judge, pair = record.get("judge"), pairs.get(str(record.get("pair")))
         if record.get("session") != session.id or not isinstance(judge, str) or pair is None:
             continue
         match record.get("event"):
-            case "vote" if record.get("verdict") in VERDICTS and not pair.identical:
+            case "vote" if record.get("verdict") in VERDICTS:
                 verdict = record["verdict"]
                 moment = record.get("t")
                 t = float(moment) if isinstance(moment, int | float) else 0.0

@@ -60,6 +60,7 @@ def test_only_rows_with_both_arms_make_pairs() -> None:
     assert (pairs[1].line, pairs[1].reference) == (3, "Reference 2.")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 80))
 def test_each_side_is_left_equally_often_in_each_block(seed: int, count: int) -> None:
     pairs = pair_up(answer_rows(80, tuned=lambda row: f"Generic answer number {row}." if row % 7 == 0 else "Other."))
@@ -383,11 +384,11 @@ def test_ten_thousand_votes_load_quickly(tmp_path: Path) -> None:
             handle.write(json.dumps({**record, "id": str(number), "judge": f"j{number % 50}", "pair": pair}) + "\n")
     session = load(run)
     assert session is not None
-    begin = time.perf_counter()
+    begin = time.process_time()
     votes = read_votes(session)
-    took = time.perf_counter() - begin
+    took = time.process_time() - begin
     assert sum(len(stack) for stack in votes.stacks.values()) == 10_000
-    # The bar is 0.2 s on a quiet machine; a shared one may be several times slower.
+    # The bar is 0.2 s on a quiet machine; processor time on a crowded one may be several times that.
     assert took < 1.0
 
 
@@ -521,6 +522,7 @@ def test_identical_pairs_give_no_row(tmp_path: Path) -> None:
 # -- the word diff ----------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_a_diff_changes_no_text_and_marks_nothing_between_equals(left: str, right: str) -> None:
     ours, theirs = word_diff(left, right)
