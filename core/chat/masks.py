@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from core.chat.template import Template
 from core.errors import DiapasonError
 
 Dicts = Sequence[Mapping[str, Any]]
+_NO_TOOLS = "Take a model that knows tools, or write calls and results into the text of the messages."
 _PROBE = "diapasonprobe"
 _REASONING_FIELD = re.compile(r"""reasoning_content|message(\.|\[['"])thinking""")
 _THINK_OPENED = re.compile(r"<think>\s*$")
@@ -86,9 +88,35 @@ class Masker:
 
     def locate(self, chat: Chat, wanted: Collection[int]) -> Located | None:
         """Where the assistant turns `wanted` (indexes of messages, at least one) are in the whole conversation."""
-        found = self._by_marks(chat, wanted)
+        found = self._by_marks(chat, wanted) or self._by_prefix(chat, wanted)
+        return self._checked(chat, found) if found else None
+
+    def locate_last(self, chat: Chat) -> Located:
+        """Where the last message, an assistant turn, is; the text is what the model shall read and write.
+
+        Raises:
+            DiapasonError: where its words cannot be told from the rest, or the template drops a part of them.
+        """
+        turn = len(chat.messages) - 1
+        found = self._by_marks(chat, [turn]) or self._by_prefix(chat, [turn]) or self._joined(chat)
         if found:
+            return self._checked(chat, found)
+        raise DiapasonError(
+            "the model's chat template does not show which words are the assistant's, or drops some of them",
+            where=self._template.where,
+            hint="Take a model whose template keeps the conversation as it is, or give the rows as plain text."
+            if not any(message.get("tool_calls") for message in chat.messages)
+            else _NO_TOOLS,
+        )
+
+    def _checked(self, chat: Chat, found: Located) -> Located:
+        if _shows_results(chat.messages, found.text):
             return found
+        raise DiapasonError(
+            "the model's chat template leaves out what the tools answered", where=self._template.where, hint=_NO_TOOLS
+        )
+
+    def _by_prefix(self, chat: Chat, wanted: Collection[int]) -> Located | None:
         text = self.render(chat)
         spans: list[tuple[int, int]] = []
         prompt = 0
@@ -99,29 +127,6 @@ class Masker:
             spans.append(place[0])
             prompt = place[1]
         return Located(text, spans, prompt, "prefix")
-
-    def locate_last(self, chat: Chat) -> Located:
-        """Where the last message, an assistant turn, is; the text is what the model shall read and write.
-
-        Raises:
-            DiapasonError: where its words cannot be told from the rest, or the template drops a part of them.
-        """
-        turn = len(chat.messages) - 1
-        found = self._by_marks(chat, [turn])
-        if found:
-            return found
-        text = self.render(chat)
-        place = self._difference(chat, turn, text)
-        if place:
-            return Located(text, [place[0]], place[1], "prefix")
-        joined = self._joined(chat, text)
-        if joined:
-            return joined
-        raise DiapasonError(
-            "the model's chat template does not show which words are the assistant's, or drops some of them",
-            where=self._template.where,
-            hint="Take a model whose template keeps the conversation as it is, or give the rows as plain text.",
-        )
 
     def _choice(self, chat: Chat) -> dict[str, Any]:
         return {"enable_thinking": chat.thinking} if self._chooses else {}
@@ -192,7 +197,7 @@ class Masker:
             start = len(usual) if before.startswith(usual) else start
         return (start, end), len(before)
 
-    def _joined(self, chat: Chat, text: str) -> Located | None:
+    def _joined(self, chat: Chat) -> Located | None:
         """The generation prompt and the answer put together, where the template writes them differently.
 
         Some prompts open a think block that the finished turn does not show (DeepSeek-R1), some end in white
@@ -200,7 +205,7 @@ class Masker:
         """
         if len(chat.messages) < 2:
             return None
-        answer = chat.messages[-1]
+        text, answer = self.render(chat), chat.messages[-1]
         before = self.prompt(chat.upto(len(chat.messages) - 1))
         opened = _THINK_OPENED.search(before)
         base = before[: opened.start()] if opened else before.rstrip()
@@ -241,7 +246,28 @@ class Masker:
 def _kept(message: Mapping[str, Any], shown: str) -> bool:
     """Whether `shown` holds the words of `message`: the answer, and the thinking in front of it."""
     thought, answer = _parts(message)
-    return bool(message.get("tool_calls")) or (answer.strip() in shown and thought in shown)
+    calls = message.get("tool_calls")
+    if isinstance(calls, list) and calls:
+        return all(_call_name(call) in shown for call in calls)
+    return answer.strip() in shown and thought in shown
+
+
+def _call_name(call: Any) -> str:
+    inner = call.get("function") if isinstance(call, dict) else None
+    name = (inner if isinstance(inner, dict) else call).get("name") if isinstance(call, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def _shows_results(messages: Dicts, text: str) -> bool:
+    """Whether `text` holds what the tools have answered, as it is or as a JSON string."""
+    for message in messages:
+        content = message.get("content")
+        if message.get("role") != "tool" or not isinstance(content, str):
+            continue
+        plain = content.strip()
+        if plain not in text and json.dumps(plain, ensure_ascii=False)[1:-1] not in text:
+            return False
+    return True
 
 
 def _parts(message: Mapping[str, Any]) -> tuple[str, str]:

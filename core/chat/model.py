@@ -90,7 +90,7 @@ class ChatModel:
         masker = self._for(tools)
         if masker is None:
             return "".join(_plain(message) for message in messages)
-        chat = Chat([masker.prepare(message) for message in messages], tools, self.thinking)
+        chat = Chat([masker.prepare(message) for message in messages], _wrapped(tools), self.thinking)
         return masker.prompt(chat) if add_generation_prompt else masker.render(chat)
 
     def prompt_ids(self, messages: Dicts, tools: Dicts | None = None) -> list[int]:
@@ -170,7 +170,7 @@ class ChatModel:
         if masker is None:
             return [self._encode_plain(messages, tools, wanted, loss)]
         thinking = self.thinking or answers_think([example])
-        chat = Chat([masker.prepare(message) for message in messages], tools, thinking)
+        chat = Chat([masker.prepare(message) for message in messages], _wrapped(tools), thinking)
         if loss == "everything":
             text = masker.render(chat)
             prompt = masker.prompt(chat.upto(max(wanted))) if max(wanted) else ""
@@ -264,6 +264,13 @@ def answers_think(examples: Iterable[Example]) -> bool:
 def final_answer(text: str) -> str:
     """A generated text without the think block in front of it."""
     return text.rpartition("</think>")[2].lstrip("\n") if "</think>" in text else text
+
+
+def _wrapped(tools: Dicts | None) -> Dicts | None:
+    """Tools as templates expect them: ``{"type": "function", "function": {…}}``, around those given bare."""
+    if not tools:
+        return None
+    return [tool if "function" in tool else {"type": "function", "function": tool} for tool in tools]
 
 
 def _wanted(example: Example, loss: Loss) -> list[int]:

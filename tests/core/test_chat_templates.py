@@ -181,3 +181,32 @@ def test_sentencepiece_spaces_stay_with_their_words(tmp_path: Path) -> None:
     assert row.input_ids.count(chat.bos_id) == 1
     assert [text.strip() for text in said(chat, row)] == ["one<eos>", "Partie. 日本語<eos>"]
     assert chat.pad_id == chat.eos_id and row.labels[-1] == chat.eos_id
+
+
+CALL = {"type": "function", "function": {"name": "find_order", "arguments": {"id": 1}}}
+
+
+def with_tools() -> Example:
+    messages = (Message("user", "hello"), Message("assistant", "", (CALL,)), Message("tool", '{"left": "today"}'))
+    return Example("chat", 0, 4, messages, (Message("assistant", "It left."),), tools=({"name": "find_order"},))
+
+
+@pytest.mark.parametrize("name", ["phi3", "chatml"])
+def test_a_template_that_drops_tool_calls_is_refused(tmp_path: Path, name: str) -> None:
+    chat = load_chat(make_chat_folder(tmp_path, CHATML if name == "chatml" else trl_template(name)))
+    with pytest.raises(DiapasonError, match="drops some of them") as caught:
+        chat.encode_all(with_tools())
+    assert caught.value.where == "line 4" and "knows tools" in str(caught.value.hint)
+    with pytest.raises(DiapasonError, match="leaves out what the tools answered"):
+        load_chat(make_chat_folder(tmp_path / "phi", trl_template("phi3"))).encode(with_tools(), loss="last-answer")
+
+
+@pytest.mark.parametrize("name", ["qwen3", "qwen2_5", "llama3_1", "gptoss"])
+def test_bare_tools_and_calls_are_shown(tmp_path: Path, name: str) -> None:
+    source = trl_template(name)
+    if name == "gptoss":  # it needs a description of each tool
+        source = source.replace("tool.description", "(tool.description or '')")
+    chat = load_chat(make_chat_folder(tmp_path, source))
+    rows = chat.encode_all(with_tools())
+    assert any("find_order" in text for row in rows for text in said(chat, row))
+    assert "It left." in "".join(said(chat, rows[-1]))
