@@ -57,7 +57,10 @@ def flops_per_token(shape: Shape, *, method: str, rank: int, length: float, chec
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a run goes through: training rows, validation rows, mean padded tokens a row, passes, batch sizes."""
+    """What a run goes through: training rows, validation rows, mean padded tokens a row, passes, batch sizes.
+
+    max_steps: optimizer steps to stop after, where that is not left to the passes.
+    """
 
     rows: int
     validation_rows: int
@@ -68,6 +71,19 @@ class Work:
     method: str
     rank: int
     checkpointing: bool
+    max_steps: int | None = None
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps: by the epochs, or up to the limit."""
+        return self.max_steps or steps_of(self.rows, self.epochs, self.micro_batch * self.accumulation)
+
+    @property
+    def shown_rows(self) -> float:
+        """Rows that go through the model in all, repeats counted."""
+        if self.max_steps:
+            return float(self.max_steps * self.micro_batch * self.accumulation)
+        return self.rows * self.epochs
 
 
 def steps_of(rows: int, epochs: float, effective: int) -> int:
@@ -81,14 +97,14 @@ def estimate(shape: Shape, work: Work, device: Device, evaluations: int = 10) ->
         shape, method=work.method, rank=work.rank, length=work.row_tokens, checkpointing=work.checkpointing
     )
     speed = device.flops * _UTILISATION[device.kind] / (_QLORA if work.method == "qlora" else 1.0)
-    tokens = work.rows * work.epochs * work.row_tokens
-    micro_steps = work.rows * work.epochs / work.micro_batch
+    tokens = work.shown_rows * work.row_tokens
+    micro_steps = work.shown_rows / work.micro_batch
     training = tokens * cost / speed + micro_steps * _MICRO_STEP[device.kind]
     checked = evaluations * work.validation_rows * work.row_tokens
     checking = checked * _FORWARD * shape.active / speed
     return TimeEstimate(
         seconds=_START[device.kind] + training + checking,
-        steps=steps_of(work.rows, work.epochs, work.micro_batch * work.accumulation),
+        steps=work.steps,
         tokens=round(tokens),
         tokens_per_second=tokens / training if training else 0.0,
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from core.chat import ChatModel
 from core.data.dataset import open_dataset
 from core.errors import DiapasonError
 
-SAMPLE = 400
+SAMPLE = 1000
 # A row of megabytes would hold up the advice; its length is known to be beyond any limit anyway.
 _LONG_ROW = 2_000_000
 
@@ -53,11 +54,18 @@ class Lengths:
 
         The expected maximum of k draws from n sorted values x is the sum of x_i ((i/n)^k - ((i-1)/n)^k).
         """
-        count = len(self.tokens)
-        return sum(
-            min(size, limit) * (((i + 1) / count) ** micro_batch - (i / count) ** micro_batch)
-            for i, size in enumerate(self.tokens)
-        )
+        return _padded_mean(self.tokens, micro_batch, limit)
+
+
+@lru_cache(maxsize=256)
+def _padded_mean(tokens: tuple[int, ...], micro_batch: int, limit: int) -> float:
+    count = len(tokens)
+    mean = below = 0.0
+    for at, size in enumerate(tokens, 1):
+        upto = (at / count) ** micro_batch
+        mean += min(size, limit) * (upto - below)
+        below = upto
+    return mean
 
 
 def _at(values: Sequence[int], share: float) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.advisor import hyperparameters, memory
+from core.advisor import budget, hyperparameters, memory
 from core.advisor.approach import Answers, Option, approaches, chosen
 from core.advisor.device import Device, device_for
 from core.advisor.lengths import Lengths
@@ -243,6 +243,38 @@ def _warnings(
     return found
 
 
+def cost(advice: Advice, recipe: Recipe) -> tuple[memory.MemoryEstimate, budget.TimeEstimate]:
+    """The memory and the time of `recipe` as it stands, which a person may have changed since the advice."""
+    train = recipe.train
+    load = memory.Load(
+        recipe.method, train.micro_batch_size, train.max_length, recipe.lora.r, train.gradient_checkpointing,
+        train.optimizer, advice.device.kind,
+    )  # fmt: skip
+    stored = advice.model.bytes_on_disk if advice.model.quantised else None
+    parts, usable = recipe.data, advice.rows or _ASSUMED_ROWS
+    chosen = 0.0 if parts.validation else parts.validation_fraction
+    kept = chosen + (0.0 if parts.test else parts.test_fraction)
+    lengths = advice.lengths
+    work = budget.Work(
+        rows=max(1, round(usable * (1 - kept))),
+        validation_rows=round(usable * parts.validation_fraction),
+        row_tokens=(
+            lengths.padded_mean(train.micro_batch_size, train.max_length)
+            if lengths and lengths.tokens
+            else train.max_length / 2
+        ),
+        epochs=train.epochs,
+        micro_batch=train.micro_batch_size,
+        accumulation=train.accumulation,
+        method=recipe.method,
+        rank=recipe.lora.r,
+        checkpointing=train.gradient_checkpointing,
+        max_steps=train.max_steps if train.max_steps > 0 else None,
+    )
+    need = memory.estimate(advice.shape, load, stored_bytes=stored)
+    return need, budget.estimate(advice.shape, work, advice.device)
+
+
 def to_recipe(
     advice: Advice,
     *,
@@ -299,10 +331,10 @@ def comments(advice: Advice, recipe: Recipe) -> dict[str, str]:
 
 def recipe_text(advice: Advice, recipe: Recipe) -> str:
     """The recipe as YAML with its reasons as comments; empty sections' data fields stay bare."""
-    time = advice.plan.time
+    need, time = cost(advice, recipe)
     head = [
         "# Written by `diapason`; every field: `diapason recipe fields`.",
-        f"# Estimate for {advice.device.name}: {advice.memory.total / 1e9:.1f} GB ± {advice.memory.error:.0%}, "
+        f"# Estimate for {advice.device.name}: {need.total / 1e9:.1f} GB ± {need.error:.0%}, "
         f"{time.steps:,} steps, {_span(time.low)} to {_span(time.high)}.",
     ]
     head += [f"# ! {warning}" for warning in advice.warnings]
