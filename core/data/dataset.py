@@ -58,6 +58,10 @@ class Dataset:
     @property
     def format(self) -> str | None:
         """The rows' format (one of core.recipe.FORMATS), by majority; None where no row has a known one."""
+        return self.detect_format()
+
+    def detect_format(self) -> str | None:
+        """Tell the format from a sample of the rows, once; the first call finds the rows and reads the sample."""
         if not self._detected:
             self._format = self._detect()
             self._detected = True

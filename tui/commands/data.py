@@ -117,7 +117,8 @@ def took(seconds: float) -> str:
 def _headline(finding: Finding, layout: str) -> str:
     """Code, count, and where."""
     name = finding.code + (f" ({visible(finding.detail)})" if finding.detail else "")
-    return f"{_MARKS[finding.severity]} {name:<34} {count(finding.count):>7}  {_places(finding, layout) or finding.title}"
+    where = _places(finding, layout) or finding.title
+    return f"{_MARKS[finding.severity]} {name:<34} {count(finding.count):>7}  {where}"
 
 
 def _places(finding: Finding, layout: str) -> str:
@@ -187,29 +188,13 @@ def _row_lines(row: Row, dataset: Dataset) -> Iterator[str]:
     if row.example is None:
         yield visible(row.raw[:20_000].decode("utf-8", "replace"), newlines=True)
         return
+    from tui.row_view import conversation
+
     for speaker, text in conversation(row):
         lines = visible(text, newlines=True).split("\n")
         yield f"{speaker:<10} {lines[0]}"
         for line in lines[1:]:
             yield f"{'':<10} {line}" if line else ""
-
-
-def conversation(row: Row) -> Iterator[tuple[str, str]]:
-    """Who says what in a usable row; not inert yet."""
-    example = row.example
-    if example is None:
-        return
-    if example.text is not None:
-        yield "text", example.text
-    if example.tools:
-        yield "tools", json.dumps(list(example.tools), ensure_ascii=False)
-    for message in example.prompt:
-        yield message.role, message.text()
-    for message in example.completion:
-        name = "label" if example.label is not None else "chosen" if example.rejected else message.role
-        yield name, message.text()
-    for message in example.rejected:
-        yield "rejected", message.text()
 
 
 def _token_lines(row: Row, model: str, max_length: int | None) -> Iterator[str]:

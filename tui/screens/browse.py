@@ -1,0 +1,425 @@
+"""The browse screen: what is wrong with a file, its rows, and one row in four ways."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.widgets import Input
+
+from core.errors import DiapasonError
+from core.text import shorten, visible
+from tui.format import count, duration
+from tui.screens import browse_view
+from tui.screens.base import DiapasonScreen
+from tui.screens.browse_findings import FindingsPane
+from tui.screens.browse_keys import ACTIONS
+from tui.screens.browse_record import LONG_ROW, RecordPane
+from tui.screens.browse_rows import Line, RowList
+from tui.screens.browse_work import Hits, Progress, run_check, run_search
+
+if TYPE_CHECKING:
+    from core.data.dataset import Dataset
+    from core.data.report import Finding, Report
+
+
+class BrowseScreen(DiapasonScreen):
+    """One data file: report, rows, record."""
+
+    CSS_PATH = "browse.tcss"
+    HELP = (
+        "What is wrong with the file stands at the top, worst first; enter on a finding lists its rows, esc shows "
+        "all again. Tab moves between the panes. The record is shown as a conversation, as it stands in the file, as "
+        "the tokens that training sees, or with what is wrong with it. Nothing here changes the file."
+    )
+    ACTIONS = ACTIONS
+    AUTO_FOCUS = "#rows"
+
+    def __init__(self, path: Path | str, model: str = "starter", format: str | None = None) -> None:
+        """Browse the file `path`; tokens are those of `model`.
+
+        Raises:
+            DiapasonError: where the file is missing, no file, empty or binary.
+        """
+        super().__init__()
+        from core.data.dataset import open_dataset
+
+        self.dataset: Dataset = open_dataset(path, format)
+        self._start_model = model
+        self.report: Report | None = None
+        self.chosen: Finding | None = None
+        self.needle = ""
+        self._stop_check = threading.Event()
+        self._stop_search = threading.Event()
+        self._serial = 0
+        self._checking = False
+        self._located = False
+        self._progress = ""
+        self._search_state = ""
+
+    def compose_body(self) -> ComposeResult:
+        """Report above; below it rows and record."""
+        from core.recipe import Recipe
+
+        yield FindingsPane(id="report", classes="panel")
+        yield Input(id="filter", placeholder="text to look for: enter searches, esc leaves", compact=True)
+        with Container(id="body"):
+            yield RowList(self._line, id="rows", classes="panel")
+            yield RecordPane(
+                self.dataset,
+                self._start_model,
+                Recipe().train.max_length,
+                self.background,
+                lambda row: self.findings.of_the_file(row),
+                id="record",
+                classes="panel",
+            )
+
+    # -- parts --------------------------------------------------------------------------------------------
+
+    @property
+    def rows(self) -> RowList:
+        """The list of rows."""
+        return self.query_one("#rows", RowList)
+
+    @property
+    def record(self) -> RecordPane:
+        """The row under the cursor, whole."""
+        return self.query_one("#record", RecordPane)
+
+    @property
+    def findings(self) -> FindingsPane:
+        """The report's findings."""
+        return self.query_one("#report", FindingsPane)
+
+    # -- opening and leaving ------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Find the rows in a thread, then check them in another."""
+        self.query_one("#filter", Input).can_focus = False
+        self.rows.border_title = "rows"
+        self._show_top()
+        self.background(self._find_rows, self._rows_found, otherwise=self._broken, group="index")
+
+    def on_unmount(self) -> None:
+        """Stop the threads; the file stays open until they have noticed."""
+        self._stop_check.set()
+        self._stop_search.set()
+
+    def _find_rows(self) -> int:
+        # Telling the format reads a sample of the rows: better here than when the first one is drawn.
+        self.dataset.detect_format()
+        return len(self.dataset)
+
+    def _rows_found(self, total: int) -> None:
+        self._located = True
+        self.rows.show(range(total))
+        self._title_rows()
+        self._start_check()
+
+    def _broken(self, error: BaseException) -> None:
+        self.fail(error)
+        self._progress = "not readable"
+        self._show_top()
+
+    # -- the check ----------------------------------------------------------------------------------------
+
+    def _start_check(self) -> None:
+        self._stop_check = stop = threading.Event()
+        self._checking = True
+        self._progress = "checking …"
+        self._show_top()
+        work = lambda: run_check(self.dataset, stop, self.post_message)  # noqa: E731
+        self.background(work, self._checked, otherwise=self._not_checked, group="check")
+
+    @on(Progress)
+    def _told(self, event: Progress) -> None:
+        if not self._checking:
+            return
+        total = event.total or len(self.rows.view)
+        speed = event.size / event.seconds / 1e6 if event.seconds else 0.0
+        left = event.seconds * (total - event.rows) / event.rows if event.rows else None
+        parts = [f"checking {count(event.rows)} of {count(total)} rows", f"{speed:.0f} MB/s"]
+        if left is not None:
+            parts.append(f"{duration(left)} left")
+        self._progress = " · ".join(parts)
+        self._show_top()
+
+    def _checked(self, report: Report) -> None:
+        self._checking = False
+        self._progress = ""
+        self.report = report
+        self._show_top()
+        self.findings.show(report)
+        self.rows.forget()
+        self._show_record()
+
+    def _not_checked(self, error: BaseException) -> None:
+        from core.data.report import CheckCancelled
+
+        self._checking = False
+        self._progress = "check stopped"
+        if not isinstance(error, CheckCancelled):
+            self._progress = "check failed"
+            self.fail(error)
+        self._show_top()
+
+    def _show_top(self) -> None:
+        left = browse_view.summary(self.report) if self.report else self._unchecked()
+        self.top(left, self._progress)
+
+    def _unchecked(self) -> str:
+        parts = [visible(self.dataset.path.name)]
+        if self._located:
+            parts += [self.dataset.format or "unknown format", f"{count(len(self.dataset))} rows"]
+        else:
+            parts.append("finding its rows …")
+        return " · ".join(parts)
+
+    @on(FindingsPane.Chosen)
+    def _chosen(self, event: FindingsPane.Chosen) -> None:
+        if not len(event.finding.rows):
+            self.say(f"{event.finding.code} is about the file, not about single rows")
+            return
+        self.chosen = event.finding
+        self._list_rows()
+        self.rows.focus()
+
+    # -- rows ---------------------------------------------------------------------------------------------
+
+    def _base(self) -> Sequence[int]:
+        """The rows that the chosen finding leaves, before the filter."""
+        return self.chosen.rows if self.chosen is not None else range(len(self.dataset))
+
+    def _list_rows(self) -> None:
+        """List the rows that the finding chosen and the filter leave."""
+        self._stop_search.set()
+        self._serial += 1
+        self._search_state = ""
+        row = self.rows.row
+        if self.needle:
+            self._stop_search = stop = threading.Event()
+            base = None if self.chosen is None else self._base()
+            serial, needle = self._serial, self.needle
+            self.rows.show(array("q"))
+            self._search_state = "searching …"
+            work = lambda: run_search(self.dataset, needle, base, serial, stop, self.post_message)  # noqa: E731
+            self.background(work, lambda _: None, group="search")
+        else:
+            self.rows.show(self._base(), row)
+        self._title_rows()
+
+    @on(Hits)
+    def _found(self, event: Hits) -> None:
+        if event.serial != self._serial:
+            return
+        self.rows.grow(event.rows)
+        self._search_state = "" if event.ended else f"searching, {count(event.done)} rows done"
+        self._title_rows()
+        if event.ended and not len(event.rows):
+            self.record.clear("No row holds this text.")
+        self.refresh_keys()
+
+    def _title_rows(self) -> None:
+        parts = [f"{count(len(self.rows.view))} rows"]
+        if self.chosen is not None:
+            parts.append(f"{self.chosen.code} {self.chosen.detail}".strip())
+        if self.needle:
+            parts.append(f"“{shorten(self.needle, 24)}”")
+        if self._search_state:
+            parts.append(self._search_state)
+        self.rows.border_title = Content(visible(" · ".join(parts)))
+        self.rows.border_subtitle = "esc all rows" if self.chosen is not None or self.needle else ""
+
+    def _line(self, row: int, width: int) -> Line:
+        index = self.dataset.source.index()
+        size = int(index.ends[row] - index.starts[row])
+        if size > LONG_ROW:
+            start = int(index.starts[row])
+            head = self.dataset.source.read(start, start + 400).decode("utf-8", "replace")
+            return "", "", shorten(f"({size / 1e6:.1f} MB) {head}", width)
+        text, worst = browse_view.row_line(self.dataset.row(row), width)
+        if worst is None and any(finding.severity == "warning" for finding in self.findings.of_the_file(row)):
+            worst = "warning"
+        return browse_view.MARKS[worst][0] if worst else "", worst or "", text
+
+    def _show_record(self) -> None:
+        if self.rows.row is not None:
+            self.record.show(self.rows.row)
+
+    @on(RowList.Moved)
+    def _moved(self) -> None:
+        self._show_record()
+
+    @on(RowList.Opened)
+    def _opened(self) -> None:
+        self.record.focus()
+
+    # -- keys ---------------------------------------------------------------------------------------------
+
+    def why_no_rows(self) -> str | None:
+        """Why nothing can be done with a row."""
+        if not self._located:
+            return "the rows are still being found"
+        return None if len(self.rows.view) or self.needle else "the file has no rows"
+
+    def why_no_jump(self) -> str | None:
+        """Why there is no next finding to go to."""
+        if self.report is None:
+            return "the check is not done yet" if self._checking else "the file is not checked"
+        if not any(len(finding.rows) for finding in self.report.findings):
+            return "no row has a finding"
+        return None
+
+    def why_no_wizard(self) -> str | None:
+        """Why no recipe can be made."""
+        if self.report is not None and not self.report.rows_valid:
+            return "no row of this file can be used"
+        return None
+
+    def why_no_stop(self) -> str | None:
+        """Why the check can be neither stopped nor started."""
+        if not self._located:
+            return "the rows are still being found"
+        return "the check is done" if self.report is not None else None
+
+    def action_stop_check(self) -> None:
+        """Stop the check, or start it anew."""
+        if self._checking:
+            self._stop_check.set()
+        else:
+            self._start_check()
+
+    def action_filter(self) -> None:
+        """Ask for a text."""
+        self.add_class("-filtering")
+        box = self.query_one("#filter", Input)
+        box.can_focus = True
+        box.value = self.needle
+        box.focus()
+
+    @on(Input.Submitted, "#filter")
+    def _filter(self, event: Input.Submitted) -> None:
+        self.needle = event.value.strip()
+        self._close_filter()
+        self._list_rows()
+
+    def _close_filter(self) -> None:
+        self.remove_class("-filtering")
+        self.query_one("#filter", Input).can_focus = False
+        self.rows.focus()
+
+    def action_back(self) -> None:
+        """Close the filter's line, leave the one pane, show all rows again; else leave the screen."""
+        if self.has_class("-filtering"):
+            self._close_filter()
+        elif zoomed := [name for name in self.classes if name.startswith("-zoom-")]:
+            self.remove_class(*zoomed)
+        elif self.needle or self.chosen is not None:
+            self.needle, self.chosen = "", None
+            self._list_rows()
+        else:
+            super().action_back()
+
+    def action_next_finding(self) -> None:
+        """Go to the next row that has a finding."""
+        self._jump(1)
+
+    def action_previous_finding(self) -> None:
+        """Go to the row before that has a finding."""
+        self._jump(-1)
+
+    def _jump(self, direction: int) -> None:
+        """Go to the nearest row with a finding: the one chosen, else any error or warning, else a note."""
+        report, here = self.report, self.rows.row
+        if report is None or here is None:
+            return
+        serious = [finding for finding in report.findings if finding.severity != "note" and len(finding.rows)]
+        wanted = [self.chosen] if self.chosen is not None else serious or report.findings
+        nearest: list[int] = []
+        for finding in wanted:
+            place = bisect_right(finding.rows, here) if direction > 0 else bisect_left(finding.rows, here) - 1
+            if 0 <= place < len(finding.rows):
+                nearest.append(finding.rows[place])
+        if not nearest:
+            self.say(
+                "this is the last row with a finding" if direction > 0 else "this is the first row with a finding"
+            )
+            return
+        row = min(nearest) if direction > 0 else max(nearest)
+        if self.needle:
+            self.needle = ""
+            self._list_rows()
+        self.rows.go(row)
+
+    def action_mode_conversation(self) -> None:
+        """The row as a conversation."""
+        self.record.set_mode("conversation")
+
+    def action_mode_raw(self) -> None:
+        """The row as it stands in the file."""
+        self.record.set_mode("raw")
+
+    def action_mode_tokens(self) -> None:
+        """The row as tokens."""
+        self.record.set_mode("tokens")
+
+    def action_mode_findings(self) -> None:
+        """What is wrong with the row."""
+        self.record.set_mode("findings")
+
+    def action_model(self) -> None:
+        """Ask for the model whose tokens are shown."""
+        self.ask("Show the tokens of which model?", self._use_model, value=self.record.model,
+                 placeholder="starter, a folder, or a hub id", paths=True)  # fmt: skip
+
+    def _use_model(self, name: str) -> None:
+        self.record.model = name
+        self.record.set_mode("tokens")
+
+    def action_max_length(self) -> None:
+        """Ask where rows are cut."""
+        self.ask("Cut rows at how many tokens?", self._use_length, value=str(self.record.max_length))
+
+    def _use_length(self, text: str) -> None:
+        if not text.isdecimal() or not 1 <= int(text) <= 10_000_000:
+            raise DiapasonError(f"`{text[:20]}` is not a number of tokens", hint="A whole number from 1 on.")
+        self.record.max_length = int(text)
+        self.record.set_mode("tokens")
+
+    def action_go(self) -> None:
+        """Ask for a row."""
+        self.ask("Go to which row?", self._go, placeholder=f"1 to {len(self.dataset)}")
+
+    def _go(self, text: str) -> None:
+        digits = text.replace(" ", "")
+        if not digits.isdecimal() or not 1 <= int(digits) <= len(self.dataset):
+            raise DiapasonError(
+                f"there is no row `{text[:20]}`", hint=f"Rows go from 1 to {count(len(self.dataset))}."
+            )
+        if self.needle or self.chosen is not None:
+            self.needle, self.chosen = "", None
+            self._list_rows()
+        self.rows.go(int(digits) - 1)
+        self.rows.focus()
+
+    def action_zoom(self) -> None:
+        """One pane over the whole screen, or all again."""
+        zoomed = [name for name in self.classes if name.startswith("-zoom-")]
+        if zoomed:
+            self.remove_class(*zoomed)
+            return
+        focused = self.focused.id if self.focused is not None else None
+        self.add_class(f"-zoom-{focused if focused in ('findings', 'rows') else 'record'}")
+
+    def action_wizard(self) -> None:
+        """Make a recipe for this file."""
+        self.diapason.open("wizard", path=self.dataset.path)

@@ -1,0 +1,145 @@
+"""What the browse screen does in threads: check, search, tokens. Nothing here touches a widget."""
+
+from __future__ import annotations
+
+import threading
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+if TYPE_CHECKING:
+    from core.chat import ChatModel
+    from core.data.dataset import Dataset, Row
+    from core.data.report import Report
+    from tui.token_view import TokenView
+
+_TELL_SECONDS = 0.1
+# Rows whose answers are compared with the one shown, at most: a thousand rivals say no more than a few.
+_RIVALS_READ = 5_000
+_RIVALS_SHOWN = 5
+
+
+class Progress(Message):
+    """How far the check is. A newer one takes the place of one that was not handled yet."""
+
+    def __init__(self, rows: int, total: int, size: int, seconds: float) -> None:
+        super().__init__()
+        self.rows = rows
+        self.total = total
+        self.size = size
+        self.seconds = seconds
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the last one counts."""
+        return isinstance(message, Progress)
+
+
+class Hits(Message):
+    """Rows that a search has found so far."""
+
+    def __init__(self, serial: int, rows: array[int], done: int, ended: bool) -> None:
+        super().__init__()
+        self.serial = serial
+        self.rows = rows
+        self.done = done
+        self.ended = ended
+
+    def can_replace(self, message: Message) -> bool:
+        """A later state of the same search holds all of an earlier one."""
+        return isinstance(message, Hits) and message.serial == self.serial
+
+
+def run_check(dataset: Dataset, stop: threading.Event, tell: Callable[[Message], object]) -> Report:
+    """Check the file, telling how far it is ten times a second. Raises CheckCancelled when `stop` is set."""
+    from core.data.report import check
+
+    began = time.monotonic()
+    told = began
+
+    def progress(rows: int, size: int) -> bool:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _TELL_SECONDS:
+            told = now
+            total = len(dataset.source.index()) if dataset.source.indexed else 0
+            tell(Progress(rows, total, size, now - began))
+            # The screen shares the interpreter with this loop: let it in.
+            time.sleep(0.001)
+        return not stop.is_set()
+
+    return check(dataset.path, dataset=dataset, progress=progress)
+
+
+def run_search(
+    dataset: Dataset,
+    text: str,
+    rows: Sequence[int] | None,
+    serial: int,
+    stop: threading.Event,
+    tell: Callable[[Message], object],
+) -> None:
+    """Look for `text`, telling the rows found so far ten times a second and at the end."""
+    from core.data.search import search
+
+    found = array("q")
+    told, done = time.monotonic(), 0
+    for row, holds in search(dataset, text, rows):
+        done += 1
+        if holds:
+            found.append(row)
+        if stop.is_set():
+            return
+        if done % 64 == 0 and time.monotonic() - told >= _TELL_SECONDS:
+            told = time.monotonic()
+            tell(Hits(serial, found[:], done, ended=False))
+            time.sleep(0.001)
+    tell(Hits(serial, found, done, ended=True))
+
+
+class Models:
+    """Chat models by name, loaded once."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, ChatModel] = {}
+
+    def loaded(self, name: str) -> bool:
+        """Whether the model's tokenizer is at hand."""
+        return name in self._loaded
+
+    def view(self, name: str, row: Row, max_length: int) -> TokenView:
+        """The row as the tokens of the model `name`. Raises DiapasonError where there is no such model."""
+        from core.chat import load_chat
+        from core.errors import DiapasonError
+        from core.models import find_model
+        from tui.token_view import view_tokens
+
+        if row.example is None:
+            raise DiapasonError(
+                "this row is not usable, so training never sees it", hint="f says what is wrong with it."
+            )
+        if name not in self._loaded:
+            self._loaded[name] = load_chat(find_model(name))
+        return view_tokens(self._loaded[name], row.example, max_length)
+
+
+def rivals(dataset: Dataset, row: Row, rows: Sequence[int]) -> str:
+    """The other answers to the same prompt among the contradictory `rows`, a line each."""
+    from core.data.checks.repeats import fold
+    from core.text import shorten
+
+    if row.example is None:
+        return ""
+    mine, answer = fold(row.example.prompt_text), row.example.answer
+    lines: list[str] = []
+    for number in rows[:_RIVALS_READ]:
+        other = dataset.row(number).example
+        if other is None or number == row.index or other.answer == answer or fold(other.prompt_text) != mine:
+            continue
+        if len(lines) == _RIVALS_SHOWN:
+            lines.append("…")
+            break
+        lines.append(f"row {number + 1}: {shorten(other.answer, 200)}")
+    return "\n".join(lines)
