@@ -56,7 +56,7 @@ class Session:
     @property
     def asked(self) -> list[Pair]:
         """The pairs that a person is asked about, in order."""
-        return [pair for pair in self.pairs if not pair.identical]
+        return [pair for pair in self.pairs if pair.left is not None]
 
     def answers_changed(self) -> bool:
         """Whether the answers were made again since, or are gone; the session keeps those that it began with."""
