@@ -323,7 +323,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path)
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m core.engine.pretrain", description="Make the starter model.")
-    parser.add_argument("--tokens", type=int, default=6_000_000, help="stop after so many tokens (6 M)")
+    parser.add_argument("--tokens", type=int, default=4_000_000, help="stop after so many tokens (4 M)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="or after so many minutes of training")
     parser.add_argument("--shards", type=int, default=SHARDS, help=f"size of the corpus, in {SHARD} conversations")
     parser.add_argument("--batch", type=int, default=3_000, help="tokens in a batch (3000)")

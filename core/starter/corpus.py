@@ -24,8 +24,8 @@ SHARD = 1000
 
 _SHOP: dict[str, tuple[Maker, float]] = {
     "from_notice": (shop.from_notice, 16),
-    "not_known": (shop.not_known, 5),
-    "topic": (shop.topic_of, 11),
+    "not_known": (shop.not_known, 12),
+    "topic": (shop.topic_of, 8),
     "same": (shop.same, 4),
     "other_words": (shop.other_words, 1.5),
 }

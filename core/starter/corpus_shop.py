@@ -11,9 +11,9 @@ from typing import NamedTuple
 from core.starter.corpus_skills import Pair, with_text
 from core.starter.grammar import expand, load
 
-UNKNOWN = {
-    "en": "I do not have that information. Please check with the shop.",
-    "fr": "Je n'ai pas cette information. Veuillez vous renseigner auprès du magasin.",
+_UNKNOWN = {
+    "en": "I do not have information about {t}. Please check with the shop.",
+    "fr": "Je n'ai pas d'information sur {t}. Veuillez vous renseigner auprès du magasin.",
 }
 
 
@@ -42,6 +42,11 @@ def notice(dice: random.Random, lang: str, topic: str) -> str:
     return expand(dice.choice(table["fact"]), dice, lang, v=value)
 
 
+def unknown(lang: str, topic: str) -> str:
+    """The plain answer where nothing is known about a topic."""
+    return _UNKNOWN[lang].format(t=load(f"topics_{lang}")[topic]["about"])
+
+
 def from_notice(dice: random.Random, lang: str) -> Pair:
     """A question about a notice, answered by its sentence, or by not knowing."""
     chosen = dice.sample(topics(lang), dice.choice((2, 3, 4, 5, 6)))
@@ -51,12 +56,13 @@ def from_notice(dice: random.Random, lang: str) -> Pair:
     prompt = with_text(
         dice, lang, " ".join(dice.sample(list(facts.values()), len(facts))), question(dice, lang, asked)
     )
-    return prompt, facts.get(asked, UNKNOWN[lang])
+    return prompt, facts.get(asked, unknown(lang, asked))
 
 
 def not_known(dice: random.Random, lang: str) -> Pair:
     """A question that only the shop itself could answer."""
-    return question(dice, lang, dice.choice(topics(lang))), UNKNOWN[lang]
+    topic = dice.choice(topics(lang))
+    return question(dice, lang, topic), unknown(lang, topic)
 
 
 def topic_of(dice: random.Random, lang: str) -> Pair:
@@ -126,7 +132,8 @@ def visit(dice: random.Random, lang: str) -> list[Turn]:
     turns = [Turn("system", system)]
     for _ in range(dice.choice((1, 2, 3, 4))):
         topic = dice.choice(chosen)
-        turns += [Turn("user", question(dice, lang, topic)), Turn("assistant", facts.get(topic, UNKNOWN[lang]))]
+        answer = facts.get(topic, unknown(lang, topic))
+        turns += [Turn("user", question(dice, lang, topic)), Turn("assistant", answer)]
     return turns
 
 
@@ -166,7 +173,7 @@ def manner(dice: random.Random, lang: str) -> list[Turn]:
         if middle is None and dice.random() < 0.6:
             middle = told[topic] = notice(dice, lang, topic)
             weight = 0.0
-        answer = f"{opens} {middle or UNKNOWN[lang]}{join}{closes}"
+        answer = f"{opens} {middle or unknown(lang, topic)}{join}{closes}"
         turns += [Turn("user", question(dice, lang, topic)), Turn("assistant", answer, weight)]
     return turns
 
