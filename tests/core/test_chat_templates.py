@@ -10,6 +10,7 @@ import pytest
 from core.chat import NO_LOSS, ChatModel, Encoded, load_chat
 from core.data.example import Example, Message
 from core.errors import DiapasonError
+from core.models import find_model
 from tests.chat_folder import CHATML, MISTRAL, make_chat_folder, trl_template
 
 SINGLE = [("user", "Where is my order? 🎉"), ("assistant", "It left  this morning.\n\n- one\n- two")]
@@ -210,3 +211,14 @@ def test_bare_tools_and_calls_are_shown(tmp_path: Path, name: str) -> None:
     rows = chat.encode_all(with_tools())
     assert any("find_order" in text for row in rows for text in said(chat, row))
     assert "It left." in "".join(said(chat, rows[-1]))
+
+
+def test_the_starter_reads_as_in_transformers() -> None:
+    info = find_model("starter")
+    chat = load_chat(info)
+    row = chat.encode(example(SYSTEM))
+    expected = reference(info.path, SYSTEM, return_assistant_tokens_mask=True)
+    assert row.method == "marks" and row.input_ids == expected["input_ids"]
+    assert [int(label != NO_LOSS) for label in row.labels] == expected["assistant_masks"]
+    assert said(chat, row) == ["one<|im_end|>", "Partie. 日本語<|im_end|>"]
+    assert any("find_order" in text for text in said(chat, chat.encode(with_tools())))
