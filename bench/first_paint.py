@@ -93,7 +93,8 @@ def main() -> int:
     for name, values in found.items():
         fastest = min(clock for clock, _ in values)
         print(
-            f"{name:<14} median {medians[name]:5.0f} ms   fastest {fastest:5.0f} ms   cpu {cpu[name]:5.0f} ms   of {times}"
+            f"{name:<14} median {medians[name]:5.0f} ms   fastest {fastest:5.0f} ms   "
+            f"cpu {cpu[name]:5.0f} ms   of {times}"
         )
     ours, bare = SUBJECTS
     load = os.getloadavg()[0] / (os.cpu_count() or 1)

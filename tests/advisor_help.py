@@ -33,7 +33,8 @@ def model_of(
     """A model of these sizes, whose weights are nowhere."""
     info = ModelInfo(
         name="model", path=Path("model"), config={"num_experts_per_tok": 2} if experts else {},
-        architecture="", model_type="mixtral" if experts else "llama", parameters=0, dtype="bfloat16", vocab_size=vocabulary,
+        architecture="", model_type="mixtral" if experts else "llama", parameters=0, dtype="bfloat16",
+        vocab_size=vocabulary,
         hidden_size=hidden, layers=layers, heads=heads, kv_heads=kv, head_dim=hidden // heads,
         intermediate_size=mlp, experts=experts, tied=tied, max_positions=positions, bytes_on_disk=6 * GB,
         has_chat_template=True, quantised=quantised, tensors={},

@@ -32,6 +32,9 @@ def environment() -> dict[str, str]:
     if root.name not in ("site-packages", "dist-packages"):
         paths = [str(root), *(path for path in found.get("PYTHONPATH", "").split(os.pathsep) if path)]
         found["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    # glibc gives big tensors back to the kernel after each use; faulting their pages in again slows the CPU.
+    for name, value in (("MALLOC_MMAP_MAX_", "0"), ("MALLOC_TRIM_THRESHOLD_", "8000000000")):
+        found.setdefault(name, value)
     return found
 
 
