@@ -59,9 +59,9 @@ def terminal_check(environment: Mapping[str, str] | None = None) -> Check:
     if size.columns < 80 or size.lines < 24:
         advice.append("The app is made for 80x24 and more: enlarge the window.")
     if colours == "256":
-        advice.append("If your terminal has true colour (most have), over SSH too: export COLORTERM=truecolor")
+        advice.append("If your terminal has true colour (most have), over SSH too:\nexport COLORTERM=truecolor")
     if colours == "16":
-        advice.append("Few colours: export TERM=xterm-256color, if your terminal has them.")
+        advice.append("Few colours; if your terminal has more:\nexport TERM=xterm-256color")
     small = size.columns < 80 or size.lines < 24
     return Check("Terminal", "warn" if small else "ok", value, "\n".join(advice))
 
