@@ -147,15 +147,17 @@ async def test_undo_at_the_end_shows_the_last_pair_again() -> None:
 
 
 async def test_a_held_key_judges_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judge, "DEBOUNCE_SECONDS", 0.5)
+    monkeypatch.setattr(judge, "DEBOUNCE_SECONDS", 0.15)
     run = a_run()
     async with judging(run) as pilot:
-        await press_verdict(pilot, "1")
-        for _ in range(10):
-            await pilot.press("1")
-        assert standing(run) == ["left"]
+        before = screen(pilot).pair
+        for _ in range(30):
+            pilot.app.simulate_key("1")
+        pilot.app.simulate_key("d")
+        await until(pilot, lambda: underlined(pilot))  # the key after them has been seen to
+        assert screen(pilot).pair is not before and standing(run) == ["left"]
         calm = time.monotonic()
-        await until(pilot, lambda: time.monotonic() - calm > 0.6)
+        await until(pilot, lambda: time.monotonic() - calm > 0.2)
         await press_verdict(pilot, "2")
         assert standing(run) == ["left", "right"]
 

@@ -12,7 +12,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
@@ -70,6 +70,7 @@ class JudgeScreen(PairScreen):
         self._going_over: list[str] = []
         self._shown_at = 0.0
         self._last_key = 0.0
+        self._pressed: float | None = None
 
     def compose_body(self) -> ComposeResult:
         """The pair, a line for a note, and a page for all else."""
@@ -234,6 +235,10 @@ class JudgeScreen(PairScreen):
         keys = [offered[name] for name in judge_keys.AFTERWARDS if name in offered]
         self._page(found.headline(), judge_view.result_content(found, self.size.width - 5, keys))
 
+    def on_key(self, event: Key) -> None:
+        """Keep the time of the key for the action that it leads to."""
+        self._pressed = event.time
+
     def on_resize(self, _: Resize) -> None:
         """The bars depend on the width."""
         if self.has_result():
@@ -322,10 +327,13 @@ class JudgeScreen(PairScreen):
         self._last_key = time.monotonic()
 
     def _too_soon(self) -> bool:
-        """Whether this key belongs to the one before: held down, or pressed while that was being saved."""
-        now = time.monotonic()
-        soon = now - self._last_key < DEBOUNCE_SECONDS
-        self._last_key = now
+        """Whether this key belongs to the one before: held down, or pressed while that was being saved.
+
+        What counts is when the key came in, not when a busy machine gets round to it.
+        """
+        pressed, self._pressed = self._pressed or time.monotonic(), None
+        soon = pressed - self._last_key < DEBOUNCE_SECONDS
+        self._last_key = max(self._last_key, pressed)
         return soon
 
     def action_go_over(self) -> None:
