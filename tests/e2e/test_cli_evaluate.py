@@ -55,7 +55,7 @@ def test_evaluate_shows_the_arms_side_by_side_and_works_once(home: Path) -> None
     (run,) = (home / "runs").iterdir()
     assert (run / "evaluation" / "answers.jsonl").is_file()
 
-    again = diapason(home, "evaluate", "tiny", "--json")
+    again = diapason(home, "evaluate", "01k", "--json")
     assert again.returncode == 0, again.stderr
     assert "were evaluated on these rows before" in again.stderr
     assert len(list((run / "jobs").iterdir())) == 1
