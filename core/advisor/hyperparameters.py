@@ -24,8 +24,8 @@ from core.advisor.values import Recommendation
 
 TINY = 100_000_000
 LARGE = 30_000_000_000
-# A tiny model learns manners after its rows have been shown this many times in all, counted over rows.
-_TINY_SHOWN = 4_000
+# Rows shown in all that teach a tiny model a manner within two minutes on two CPU cores (bench/claim.py).
+_TINY_SHOWN = 1_700
 _TINY_EPOCHS = (1, 12)
 DEFAULT_LENGTH = 1024
 _LONGEST = 4096
@@ -112,7 +112,7 @@ def learning_rate(facts: Facts, method: str) -> Recommendation:
     if facts.tiny:
         if method == "full":
             return Recommendation(3e-4, "a tenth of the adapters' rate", f"{LORA_REGRET}; {STARTER}")
-        return Recommendation(3e-3, "the usual 2e-4 hardly moves a model this small", STARTER)
+        return Recommendation(5e-3, "the usual 2e-4 hardly moves a model this small", STARTER)
     if method == "full":
         return Recommendation(1e-5, "1e-5: a tenth to a twentieth of the adapters' rate", f"{GUIDE_E}; {LORA_REGRET}")
     if facts.parameters >= LARGE:
