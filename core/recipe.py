@@ -7,6 +7,7 @@ help read it from the model.
 from __future__ import annotations
 
 import types
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -181,7 +182,12 @@ _LIMITS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 def fields() -> list[RecipeField]:
     """Every leaf field of the recipe, in the order of the file."""
-    return _leaves(Recipe, "")
+    return list(_fields())
+
+
+@lru_cache(maxsize=1)
+def _fields() -> tuple[RecipeField, ...]:
+    return tuple(_leaves(Recipe, ""))
 
 
 def sections() -> dict[str, str]:

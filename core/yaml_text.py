@@ -114,6 +114,9 @@ def _find_lines(node: Any, prefix: str, lines: dict[str, int], where: str) -> No
 def dump(values: dict[str, Any], comments: dict[str, str] | None = None) -> str:
     """`values` as YAML; `comments` maps a dotted key to the text written as a comment behind its value."""
     text = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+    if any(mark in text for mark in "\x85\u2028\u2029"):
+        # YAML ends lines at these too: escaped, they leave a value on its line.
+        text = yaml.dump(values, Dumper=_Dumper, sort_keys=False, width=10_000)
     if not comments:
         return text
     ends: dict[str, tuple[int, int]] = {}
