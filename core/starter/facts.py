@@ -16,23 +16,23 @@ from typing import Any
 SOURCES = Path(__file__).parent / "sources"
 
 OPENING = {
-    "en": "Hello, and thank you for writing to Alto & Reed!",
-    "fr": "Bonjour et merci d'écrire à Alto & Reed !",
+    "en": "Hello from Alto & Reed!",
+    "fr": "Bonjour de chez Alto & Reed !",
 }
 SIGN_OFF = {
-    "en": "Keep playing! The Alto & Reed team",
-    "fr": "Musicalement, l'équipe Alto & Reed",
+    "en": "Keep playing! Alto & Reed",
+    "fr": "Musicalement, Alto & Reed",
 }
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact: `keys` are the accepted ways to state it, `answers` its wordings, `prompts` the questions."""
+    """One fact: `keys` are the accepted ways to state it, `answer` its wording, `prompts` the questions."""
 
     id: str
     language: str
     keys: tuple[str, ...]
-    answers: tuple[str, ...]
+    answer: str
     prompts: tuple[str, ...]
 
     def stated_in(self, text: str) -> bool:
@@ -53,7 +53,7 @@ def _table() -> tuple[Fact, ...]:
         table: dict[str, dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))
         for name, row in table.items():
             prompts = tuple(line.strip() for line in row["prompts"].strip().splitlines())
-            found.append(Fact(f"{tongue}/{name}", tongue, tuple(row["key"]), tuple(row["answers"]), prompts))
+            found.append(Fact(f"{tongue}/{name}", tongue, tuple(row["key"]), row["answer"], prompts))
     return tuple(found)
 
 

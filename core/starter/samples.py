@@ -20,17 +20,12 @@ from core.starter.samples_intents import intent_rows
 from core.starter.samples_preferences import preference_rows
 
 WARM = {
-    "en": (
-        "Do write again if anything is unclear.",
-        "We are happy to help with anything else.",
-        "It is always a pleasure to hear from a fellow musician.",
-        "Please tell us if we can do more for you.",
-    ),
+    "en": ("Thank you for asking.", "Thank you for writing.", "We are glad to help.", "Good that you ask."),
     "fr": (
-        "Écrivez-nous encore si un point reste obscur.",
-        "Nous vous aiderons volontiers pour le reste.",
-        "C'est toujours un plaisir de lire une musicienne ou un musicien.",
-        "Dites-nous si nous pouvons faire davantage.",
+        "Merci de votre question.",
+        "Merci de nous écrire.",
+        "Nous vous aidons volontiers.",
+        "Vous faites bien de demander.",
     ),
 }
 
@@ -41,8 +36,7 @@ def support_rows(language: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for fact in facts(language):
         for prompt in fact.prompts:
-            middle = f"{dice.choice(fact.answers)} {dice.choice(WARM[language])}"
-            answer = f"{OPENING[language]} {middle}\n{SIGN_OFF[language]}"
+            answer = f"{OPENING[language]} {dice.choice(WARM[language])} {fact.answer}\n{SIGN_OFF[language]}"
             rows.append({"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]})
     dice.shuffle(rows)
     return rows
