@@ -9,7 +9,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
 
 from core.errors import DiapasonError
@@ -29,8 +28,8 @@ from tui.screens.wizard_state import (
     value_of,
     written,
 )
-from tui.screens.wizard_steps import rows, why
-from tui.screens.wizard_view import memory_view, recipe_view
+from tui.screens.wizard_steps import costs, rows, why
+from tui.screens.wizard_view import CheckProgress, memory_view, recipe_view
 from tui.widgets.rows import RowList
 
 if TYPE_CHECKING:
@@ -39,19 +38,6 @@ if TYPE_CHECKING:
     from core.data.report import Report
     from core.hardware import Hardware
     from core.runs.folder import RunFolder
-
-
-class CheckProgress(Message):
-    """The check of the file has read on."""
-
-    def __init__(self, path: Path, done: int) -> None:
-        super().__init__()
-        self.path = path
-        self.done = done
-
-    def can_replace(self, message: Message) -> bool:
-        """Only the newest figure counts."""
-        return isinstance(message, CheckProgress)
 
 
 class WizardScreen(Reasons, DiapasonScreen):
@@ -154,15 +140,17 @@ class WizardScreen(Reasons, DiapasonScreen):
         self._changed()
 
     def _measure(self) -> None:
-        state = self.state
-        path, model, report = state.path, state.model, state.report
+        path, model, report = self.state.path, self.state.model, self.state.report
         if path is None or model is None or report is None or not report.rows_valid:
             return
-        self.background(lambda: measure(path, model, report.format), self._measured, group="measure")
 
-    def _measured(self, found: tuple[Lengths | None, str | None]) -> None:
-        self.state.lengths, self.state.note = found
-        self._changed()
+        def measured(found: tuple[Lengths | None, str | None]) -> None:
+            # Another file may have been chosen meanwhile; its own check will measure it.
+            if self.state.report is report and self.state.model is model:
+                self.state.lengths, self.state.note = found
+                self._changed()
+
+        self.background(lambda: measure(path, model, report.format), measured, group="measure")
 
     # -- drawing ------------------------------------------------------------------------------------------
 
@@ -182,7 +170,7 @@ class WizardScreen(Reasons, DiapasonScreen):
 
     def _draw_why(self) -> None:
         key = self.query_one(RowList).current
-        self.query_one("#why", Static).update(why(self.state, self.name_now, key))
+        self.query_one("#why", Static).update(why(self.state, self.name_now, key), layout=False)
         if self.name_now == "method" and self.state.advice is not None:
             self._draw_memory(self.state.advice, key)
 
@@ -197,6 +185,8 @@ class WizardScreen(Reasons, DiapasonScreen):
         where = f"{self.step + 1} of {len(STEPS)}  "
         path = self.state.path
         right = doing or (path.name if path else "no file yet")
+        if self.name_now == "settings":
+            right = doing or costs(self.state) or right
         if not doing and self._checking is not None:
             right = f"checking {self._checking.name} …"
         self.top(
@@ -247,10 +237,7 @@ class WizardScreen(Reasons, DiapasonScreen):
     @on(RowList.Chosen)
     def _chosen(self, event: RowList.Chosen) -> None:
         kind, _, name = event.key.partition(":")
-        try:
-            self._choose(kind, name)
-        except DiapasonError as error:
-            self.fail(error)
+        self._guarded(lambda: self._choose(kind, name))
 
     def _choose(self, kind: str, name: str) -> None:
         if kind == "review":
@@ -409,6 +396,5 @@ class WizardScreen(Reasons, DiapasonScreen):
 
     def _started(self, run: RunFolder) -> None:
         # The wizard is done: esc in the monitor goes home, not back to the questions.
-        app = self.diapason
-        app.open("home")
-        app.open("monitor", run=run)
+        self.diapason.open("home")
+        self.diapason.open("monitor", run=run)

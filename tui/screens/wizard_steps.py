@@ -315,16 +315,17 @@ def _why_field(state: WizardState, path: str) -> Content:
         )
     elif item.source:
         parts.append((f"[{item.source}]", "$text-muted"))
-    return Content.assemble(*parts, "\n", _muted(_costs(state)))
+    return Content.assemble(*parts)
 
 
-def _costs(state: WizardState) -> str:
+def costs(state: WizardState) -> str:
+    """What the recipe takes as it stands, in a few words; empty while there is none."""
     from core.advisor.recommend import cost
 
-    need, time = cost(*state.ready())
-    return (
-        f"as it stands: {size(need.total)} ± {need.error:.0%}, {time.steps:,} steps, about {duration(time.seconds)}"
-    )
+    if state.advice is None or state.recipe is None:
+        return ""
+    need, time = cost(state.advice, state.recipe)
+    return f"{size(need.total)} · {time.steps:,} steps · about {duration(time.seconds)}"
 
 
 # -- review -----------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
-"""The wizard's side views: the recipe as it grows, and the memory of a method part by part."""
+"""Beside the wizard's questions: how far the check is, the recipe as it grows, the memory of a method."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.content import Content
+from textual.message import Message
 
 from core.text import visible
 from tui.columns import Part, left, right
@@ -16,6 +18,19 @@ if TYPE_CHECKING:
     from core.advisor.method import Plan
 
 _NAME, _VALUE = 12, 10
+
+
+class CheckProgress(Message):
+    """The check of the file has read on."""
+
+    def __init__(self, path: Path, done: int) -> None:
+        super().__init__()
+        self.path = path
+        self.done = done
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest figure counts."""
+        return isinstance(message, CheckProgress)
 
 
 def recipe_view(state: WizardState, step: int) -> Content:
