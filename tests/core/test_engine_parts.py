@@ -59,7 +59,10 @@ def test_bad_checkpoints_are_put_aside_and_the_newest_whole_one_is_used(tmp_path
     said: list[str] = []
     found = checkpoints.newest_good(tmp_path, lambda _, message: said.append(message))
     assert found == tmp_path / "checkpoint-10"
-    assert [line[:37] for line in said] == ["The checkpoint of step 110 is not use", "The checkpoint of step 100 is not use"]
+    assert [line[:37] for line in said] == [
+        "The checkpoint of step 110 is not use",
+        "The checkpoint of step 100 is not use",
+    ]
     assert (tmp_path / ".bad-checkpoint-100").is_dir() and (tmp_path / ".bad-checkpoint-110").is_dir()
     assert checkpoints.newest_good(tmp_path / "none", lambda *_: None) is None
 
