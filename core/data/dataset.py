@@ -49,6 +49,7 @@ class Dataset:
         self.forced = format
         self._format = format
         self._detected = format is not None
+        self._layout = source.layout
 
     @property
     def path(self) -> Path:
@@ -112,24 +113,26 @@ class Dataset:
         """The row that `raw` makes."""
         made = Row(row, line, raw)
         # Settled first: in a CSV file without a header it names the columns.
-        expected = self.format
+        expected = self._format if self._detected else self.detect_format()
         found = made.findings
         made.value = self._value(row, raw, found)
         if made.value is not None and suspicious(raw):
             check_characters(made.value, found)
-        if made.value is None and any(finding.severity == "error" for finding in found):
+        if found and made.value is None and any(finding.severity == "error" for finding in found):
             return made
         fmt = self._format_of(made.value, expected, found)
         if fmt is not None:
             example = build(made.value, fmt, row, line, found)
-            if not any(finding.severity == "error" for finding in found):
+            if not found or not any(finding.severity == "error" for finding in found):
                 made.example = example
         return made
 
     def _value(self, row: int, raw: bytes, found: list[RowFinding]) -> Any:
-        if self.layout == "csv":
+        if self._layout == "jsonl":
+            return parse_json(raw, self.source, found)
+        if self._layout == "csv":
             return parse_record(raw, self.source, self.source.index().bad.get(row), found)
-        if self.layout == "text":
+        if self._layout == "text":
             text = decode(raw, self.source, found)
             return None if text is None else {"text": text.replace("\r\n", "\n")}
         return parse_json(raw, self.source, found)
@@ -138,7 +141,7 @@ class Dataset:
         """The format to read the row in; a finding where it is not the file's."""
         if not isinstance(value, dict):
             return expected or "text"
-        if self.forced or self.layout in ("csv", "text"):
+        if self.forced or self._layout in ("csv", "text"):
             return expected or _unknown(value, found)
         own = detect(value)
         if expected is None or own is None or own == expected:

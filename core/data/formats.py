@@ -60,7 +60,7 @@ def build(value: Any, fmt: str, row: int, line: int, found: list[RowFinding]) ->
         return None
     seen = len(found)
     example = _BUILDERS[fmt](cast(Value, value), row, line, found)
-    if example is None or any(finding.severity == "error" for finding in found[seen:]):
+    if example is None or (len(found) > seen and any(finding.severity == "error" for finding in found[seen:])):
         return None
     return example
 
@@ -73,7 +73,10 @@ def _pair(value: Value) -> tuple[str, str] | None:
 
 
 def _first(value: Value, names: Iterable[str]) -> str | None:
-    return next((name for name in names if name in value), None)
+    for name in names:
+        if name in value:
+            return name
+    return None
 
 
 def _missing(name: str, found: list[RowFinding], told: str | None = None) -> None:

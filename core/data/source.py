@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 import tempfile
 import threading
@@ -19,6 +18,7 @@ from core.data.encodings import Encoding, legacy_encoding, sniff_encoding
 from core.data.findings import CODES
 from core.data.index import Index, Progress, chunks, index_lines, index_text
 from core.data.items import index_items
+from core.data.layout import sniff_layout
 from core.data.records import Dialect, index_records, sniff_delimiter, try_split
 from core.errors import DiapasonError
 from core.home import cache_dir
@@ -38,9 +38,6 @@ _MAGIC = (
     (b"%PDF", "it is a PDF document", "Diapason reads JSON Lines, JSON arrays, CSV and plain text."),
     (b"version https://git-lfs", "it is a Git LFS pointer, not the data", "Fetch the data: git lfs pull"),
 )  # fmt: skip
-_WRAPPED = re.compile(
-    rb'\s*\{\s*(?:"[^"\\]*"\s*:\s*(?:"[^"\\]*"|-?[\d.eE+-]+|true|false|null)\s*,\s*)*"([^"\\]+)"\s*:\s*\[(?=\s*\{)'
-)
 READABLE = "Diapason reads JSON Lines, JSON arrays, CSV and plain text."
 
 
@@ -51,7 +48,7 @@ class Source:
     several threads may use one source, and a file that shrinks meanwhile gives short rows, never a crash.
     """
 
-    def __init__(self, path: Path, *, layout: str | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         self._file = _open(path)
         self.size = os.fstat(self._file.fileno()).st_size
@@ -65,10 +62,9 @@ class Source:
         self.text_size = os.fstat(self._text.fileno()).st_size
         self.start = 3 if self.encoding.bom and not self.encoding.wide else 0
         head = self.read(self.start, self.start + HEAD)
-        self.wrapped_key: str | None = None
-        self.base = 1
-        self._items_at = self.start
-        self.layout = layout or self._sniff_layout(head)
+        frame = sniff_layout(self.read, self.start, head, path.suffix.lower())
+        self.layout = frame.kind
+        self.wrapped_key, self.base, self._items_at = frame.wrapped_key, frame.base, frame.items_at
         self.dialect = self._sniff_dialect(head) if self.layout == "csv" else Dialect(",")
         self.text_rows = "line"
         self._index: Index | None = None
@@ -187,48 +183,6 @@ class Source:
             copy.write(text.encode("utf-8", "replace"))
         copy.flush()
         return copy
-
-    def _sniff_layout(self, head: bytes) -> str:
-        suffix = self.path.suffix.lower()
-        text = head.lstrip()
-        if suffix in (".csv", ".tsv"):
-            return "csv"
-        if text[:1] == b"[" and suffix not in (".txt", ".md"):
-            if _line_is_json(text) and _second_line(text)[:1] in (b"[", b"{") or _is_spoilt_line(text):
-                return "jsonl"
-            self._items_at = self.start + len(head) - len(text) + 1
-            return "json"
-        if text[:1] == b"{" and not _line_is_json(text):
-            return self._sniff_object(text, len(head) - len(text), suffix)
-        if text[:1] == b"{" or suffix in (".jsonl", ".ndjson", ".json"):
-            return "jsonl"
-        if suffix in (".txt", ".md"):
-            return "text"
-        lines = [line for line in text.split(b"\n")[:20] if line.strip()]
-        delimiter = sniff_delimiter(text.decode("utf-8", "replace"))
-        fields = {line.count(delimiter.encode()) for line in lines}
-        return "csv" if len(lines) > 1 and fields != {0} and len(fields) == 1 else "text"
-
-    def _sniff_object(self, text: bytes, skipped: int, suffix: str) -> str:
-        """The file begins with an object that goes on behind its first line, or with a broken line."""
-        if suffix in (".txt", ".md"):
-            return "text"
-        lines = [line.strip() for line in text.split(b"\n")[:50] if line.strip()]
-        if len(text) >= HEAD - skipped:
-            lines = lines[:-1] or lines
-        whole = sum(line.startswith(b"{") and line.rstrip(b",").endswith(b"}") and len(line) > 2 for line in lines)
-        if whole * 2 >= len(lines):
-            return "jsonl"
-        wrapped = _WRAPPED.match(text)
-        if wrapped:
-            self.wrapped_key = wrapped.group(1).decode("utf-8", "replace")
-            self._items_at = self.start + skipped + wrapped.end()
-            return "json"
-        # A pretty-printed object has a line that is a bare bracket or a key; a broken JSONL has neither.
-        if any(line in (b"{", b"}", b"},", b"[") or re.match(rb'"[^"]+"\s*:', line) for line in lines[:3]):
-            self.base = 0
-            return "json"
-        return "jsonl"
 
     def _sniff_dialect(self, head: bytes) -> Dialect:
         from core.data.columns import read_header
@@ -360,23 +314,3 @@ def _refuse_foreign(path: Path, head: bytes) -> None:
     opened = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
     if control >= 16 and control * 20 > len(head) and not opened:
         raise DiapasonError("it is a binary file", where=str(path), hint=READABLE)
-
-
-def _line_is_json(text: bytes) -> bool:
-    try:
-        orjson.loads(text.partition(b"\n")[0])
-    except ValueError:
-        return False
-    return True
-
-
-def _is_spoilt_line(text: bytes) -> bool:
-    """Whether the bracket at the start belongs to a broken line, and whole objects stand on those that follow."""
-    first, *rest = [line.strip() for line in text.split(b"\n")[:50] if line.strip()]
-    if first == b"[" or not rest:
-        return False
-    return sum(line.startswith(b"{") and _line_is_json(line) for line in rest) * 2 > len(rest)
-
-
-def _second_line(text: bytes) -> bytes:
-    return text.partition(b"\n")[2].lstrip()

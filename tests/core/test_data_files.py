@@ -111,6 +111,16 @@ def test_objects_over_several_lines_and_wrapped_lists(tmp_path: Path) -> None:
     assert len(dataset) == 3 and all(row.usable for row in dataset) and codes(path)["wrapped_list"] == 1
 
 
+def test_lists_inside_rows_are_not_lists_of_rows(tmp_path: Path) -> None:
+    talk = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "x" * 100_000}]}
+    for name, indent in (("a.jsonl", None), ("b.json", None), ("c.json", 2)):
+        text = "\n".join(json.dumps(talk, indent=indent) for _ in range(2))
+        dataset, _ = rows_of(make(tmp_path, text.encode(), name))
+        assert len(dataset) == 2 and dataset.format == "chat", name
+    assert len(open_dataset(make(tmp_path, json.dumps(talk).encode(), "one.json"))) == 1
+    assert len(open_dataset(make(tmp_path, json.dumps({"data": [PAIR] * 3}).encode(), "line.json"))) == 3
+
+
 @pytest.mark.parametrize(("delimiter", "name"), [(",", "a.csv"), (";", "b.csv"), ("\t", "c.tsv")])
 def test_csv_records_with_quoted_line_breaks(tmp_path: Path, delimiter: str, name: str) -> None:
     texts = ["plain", f'say "hi"{delimiter} twice', "two\nlines", 'three\n\n"lines"\n', ' 5" pipe', "é"] * 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from array import array
 from bisect import bisect_left, bisect_right
@@ -29,6 +30,8 @@ from tui.screens.browse_work import Hits, Progress, run_check, run_search
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
     from core.data.report import Finding, Report
+
+_SWITCH_SECONDS = 0.0005
 
 
 class BrowseScreen(DiapasonScreen):
@@ -64,6 +67,7 @@ class BrowseScreen(DiapasonScreen):
         self._located = False
         self._progress = ""
         self._search_state = ""
+        self._switch_seconds = sys.getswitchinterval()
 
     def compose_body(self) -> ComposeResult:
         """Report above; below it rows and record."""
@@ -104,6 +108,8 @@ class BrowseScreen(DiapasonScreen):
 
     def on_mount(self) -> None:
         """Find the rows in a thread, then check them in another."""
+        # Each read of a row lets go of the interpreter; the check would then keep it for 5 ms, forty times a screen.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self.query_one("#filter", Input).can_focus = False
         self.rows.border_title = "rows"
         self._show_top()
@@ -111,6 +117,7 @@ class BrowseScreen(DiapasonScreen):
 
     def on_unmount(self) -> None:
         """Stop the threads; the file stays open until they have noticed."""
+        sys.setswitchinterval(self._switch_seconds)
         self._stop_check.set()
         self._stop_search.set()
 

@@ -15,21 +15,19 @@ def check_frame(source: Source) -> list[tuple[RowFinding, int, list[int]]]:
         found.append((RowFinding(code, text, detail="frame"), 1, [line]))
     if source.encoding.wide:
         name = source.encoding.name.upper()
-        found.append((RowFinding("encoding", f"the file is {name}", detail=source.encoding.name), len(index), [1]))
+        finding = RowFinding("encoding", f"the file is {name}", detail=source.encoding.name)
+        found.append((finding, max(1, len(index)), [1]))
     elif source.encoding.bom:
         found.append((RowFinding("bom", "the file starts with a UTF-8 byte-order mark"), 1, [1]))
     if index.blank_count:
-        lines = index.blank_lines
-        found.append(
-            (RowFinding("blank_lines", f"{grouped(index.blank_count)} blank lines"), index.blank_count, lines)
-        )
+        text = f"{grouped(index.blank_count)} blank line{'' if index.blank_count == 1 else 's'}"
+        found.append((RowFinding("blank_lines", text), index.blank_count, index.blank_lines))
     if source.layout == "jsonl" and not index.ends_with_newline and len(index):
         found.append((RowFinding("no_final_newline", "the last line has no line end"), 1, [int(index.lines[-1])]))
     crlf = _crlf(source)
     if crlf:
-        found.append(
-            (RowFinding("crlf", f"{grouped(crlf)} lines end with a carriage return and a line feed"), crlf, [])
-        )
+        text = "1 line ends" if crlf == 1 else f"{grouped(crlf)} lines end"
+        found.append((RowFinding("crlf", f"{text} with a carriage return and a line feed"), crlf, []))
     found += [(finding, 1, [1]) for finding in _shape(source)]
     return found
 

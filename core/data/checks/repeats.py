@@ -54,23 +54,25 @@ class Repeats:
         self._rows.append(example.row)
         prompt, answer, rejected = example.prompt_text, example.answer, example.rejected_answer
         tools = canonical(list(example.tools)) if example.tools else ""
-        question, said = prompt, answer
-        if rejected:
-            # Pairs contradict each other where one prefers what the other rejects, not by naming other answers.
-            question = "\0".join([prompt, *sorted((answer, rejected))])
-        self._whole += _hash(example.kind, prompt, answer, rejected, tools)
-        near = (prompt,) if example.kind == "classification" else (prompt, answer, rejected, tools)
-        self._near += _hash_bytes(*(fold_words(part) for part in near))
-        alone = f"\0{example.row}"
+        asked, said = _bytes(prompt), _bytes(answer)
+        extra = (_bytes(rejected), _bytes(tools)) if rejected or tools else ()
+        self._whole += _hash(example.kind.encode(), asked, said, *extra)
+        near = fold_words(prompt)
+        if example.kind != "classification":
+            near = b"\xff".join((near, fold_words(answer), *extra))
+        self._near += _hash(near)
         folded = fold(prompt)
         if not folded or example.kind == "text":
-            question, folded = alone, alone.encode()
+            # Nothing is asked, so nothing can be contradicted: this row is alone.
+            asked = folded = b"\xff%d" % example.row
         elif rejected:
-            folded = fold(question)
+            # Pairs contradict each other where one prefers what the other rejects, not by naming other answers.
+            pair = b"\xff".join(sorted((said, extra[0])))
+            asked, folded = b"\xff".join((asked, pair)), b"\xff".join((folded, pair))
         if verdict is not None:
-            question, folded = f"{question}\0{verdict}", folded + f"\0{verdict}".encode()
-        self._prompt += _hash(question)
-        self._folded += _hash_bytes(folded)
+            asked, folded = b"%b\xff%r" % (asked, verdict), b"%b\xff%r" % (folded, verdict)
+        self._prompt += _hash(asked)
+        self._folded += _hash(folded)
         self._answer += _hash(said)
 
     def exact(self) -> list[int]:
@@ -101,18 +103,13 @@ class Repeats:
         return [self._rows[place] for place in places.tolist()]
 
 
-def _hash(*parts: str) -> bytes:
-    return _hash_bytes(*(part.encode("utf-8", "surrogatepass") for part in parts))
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
-def _hash_bytes(*parts: bytes) -> bytes:
-    if len(parts) == 1:
-        return hashlib.blake2b(parts[0], digest_size=_SIZE).digest()
-    digest = hashlib.blake2b(digest_size=_SIZE)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()
+def _hash(*parts: bytes) -> bytes:
+    # The byte FF is in no UTF-8 text, so it parts them without doubt.
+    return hashlib.blake2b(b"\xff".join(parts), digest_size=_SIZE).digest()
 
 
 def _ids(hashes: bytearray) -> Ids:
