@@ -55,7 +55,7 @@ class Repeats:
         prompt, answer, rejected = example.prompt_text, example.answer, example.rejected_answer
         tools = canonical(list(example.tools)) if example.tools else ""
         asked, said = _bytes(prompt), _bytes(answer)
-        extra = (_bytes(rejected), _bytes(tools)) if rejected or tools else ()
+        extra = [_bytes(rejected), _bytes(tools)] if rejected or tools else []
         self._whole += _hash(example.kind.encode(), asked, said, *extra)
         near = fold_words(prompt)
         if example.kind != "classification":
