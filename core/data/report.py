@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from array import array
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.data.checks.amount import check_amount, check_labels
 from core.data.checks.frame import check_frame
-from core.data.checks.repeats import Repeats
+from core.data.checks.repeats import Repeated, Repeats
 from core.data.dataset import Dataset, open_dataset
 from core.data.findings import CODES, SEVERITIES, RowFinding, Severity, grouped
 from core.data.source import EmptyFile
@@ -31,7 +32,10 @@ class CheckCancelled(DiapasonError):
 
 @dataclass(slots=True)
 class Finding:
-    """One kind of finding over the whole file. `count` is exact; `rows` (from 0) keeps a million at most."""
+    """One kind of finding over the whole file. `count` is exact; `rows` (from 0) keeps a million at most.
+
+    `firsts` holds, for copies and contradictions, the first row of the group to which each of `rows` belongs.
+    """
 
     code: str
     severity: Severity
@@ -40,6 +44,7 @@ class Finding:
     message: str = ""
     rows: array[int] = field(default_factory=lambda: array("q"))
     lines: list[int] = field(default_factory=list[int])
+    firsts: array[int] = field(default_factory=lambda: array("q"))
 
     @property
     def title(self) -> str:
@@ -55,6 +60,15 @@ class Finding:
     def hint(self) -> str:
         """What to do about it."""
         return CODES[self.code].hint
+
+    def group(self, row: int) -> list[int]:
+        """The rows that belong together with `row`, itself included; none where this finding does not touch it."""
+        place = bisect_left(self.rows, row)
+        if not self.firsts or place >= len(self.rows) or self.rows[place] != row:
+            return []
+        first = self.firsts[place]
+        members = [other for other, start in zip(self.rows, self.firsts, strict=False) if start == first]
+        return members if members[0] == first else [first, *members]
 
     def to_json(self, layout: str) -> dict[str, Any]:
         """The finding as `check --json` writes it."""
@@ -212,17 +226,18 @@ def _empty(path: Path, error: EmptyFile, seconds: float) -> Report:
 
 def _add_repeats(collector: _Collector, repeats: Repeats, dataset: Dataset) -> None:
     copies, near = repeats.exact(), repeats.near()
-    collector.add_rows(RowFinding("exact_duplicate", _copies(len(copies), "extra ")), copies, dataset)
-    text = f"{_copies(len(near))} but for case, spaces and punctuation"
+    collector.add_rows(RowFinding("exact_duplicate", _copies(len(copies.rows), "extra ")), copies, dataset)
+    text = f"{_copies(len(near.rows))} but for case, spaces and punctuation"
     collector.add_rows(RowFinding("near_duplicate", text, detail="folded"), near, dataset)
-    for detail, (rows, groups) in (
-        ("", repeats.contradictions()),
-        ("folded", repeats.folded_contradictions()),
-    ):
-        what = "the same prompt" if not detail else "the same prompt but for case, spaces and punctuation,"
-        prompts = "1 prompt" if groups == 1 else f"{grouped(groups)} prompts"
-        text = f"{prompts} with different answers" if not detail else f"{prompts}: {what} with different answers"
-        collector.add_rows(RowFinding("contradiction", text, detail=detail), rows, dataset)
+    exact, folded = repeats.contradictions(), repeats.folded_contradictions()
+    text = f"{_prompts(exact.groups)} with different answers"
+    collector.add_rows(RowFinding("contradiction", text), exact, dataset)
+    text = f"{_prompts(folded.groups)}, equal but for case, spaces and punctuation, with different answers"
+    collector.add_rows(RowFinding("contradiction", text, detail="folded"), folded, dataset)
+
+
+def _prompts(number: int) -> str:
+    return "1 prompt" if number == 1 else f"{grouped(number)} prompts"
 
 
 def _copies(number: int, kind: str = "") -> str:
@@ -250,12 +265,13 @@ class _Collector:
                 seen.add(key)
                 self.add(finding, 1, [row], [line])
 
-    def add_rows(self, finding: RowFinding, rows: list[int], dataset: Dataset) -> None:
-        """Count a finding over many rows."""
-        if rows:
-            self.add(finding, len(rows), rows, [dataset.line(row) for row in rows[:LISTED]])
+    def add_rows(self, finding: RowFinding, found: Repeated, dataset: Dataset) -> None:
+        """Count a finding over rows that belong together."""
+        if found.rows:
+            lines = [dataset.line(row) for row in found.rows[:LISTED]]
+            self.add(finding, len(found.rows), found.rows, lines).firsts = found.firsts[:_KEPT]
 
-    def add(self, finding: RowFinding, count: int, rows: list[int], lines: list[int]) -> None:
+    def add(self, finding: RowFinding, count: int, rows: Sequence[int], lines: list[int]) -> Finding:
         key = (finding.code, finding.detail, finding.severity)
         kept = self._found.get(key)
         if kept is None:
@@ -263,9 +279,10 @@ class _Collector:
             kept = self._found[key] = Finding(finding.code, finding.severity, finding.detail, 0, message)
         kept.count += count
         if len(kept.rows) < _KEPT:
-            kept.rows.extend(rows)
+            kept.rows.extend(rows[:_KEPT])
         if len(kept.lines) < LISTED:
             kept.lines.extend(lines[: LISTED - len(kept.lines)])
+        return kept
 
     def sorted(self) -> list[Finding]:
         """The worst first, then those that touch most rows."""

@@ -36,6 +36,7 @@ def test_copies_count_the_extra_ones(tmp_path: Path) -> None:
     report = report_of(tmp_path, rows)
     exact, near = found(report, "exact_duplicate"), found(report, "near_duplicate", "folded")
     assert exact is not None and exact.count == 3 and exact.lines == [2, 3, 6]
+    assert exact.group(2) == [0, 1, 2] and exact.group(5) == [3, 5]
     assert near is not None and near.count == 1 and near.lines == [5]
     assert report.rows_valid == 6
 
@@ -53,7 +54,8 @@ def test_contradictions_count_all_rows_of_the_groups(tmp_path: Path) -> None:
     ]
     report = report_of(tmp_path, rows)
     exact, folded = found(report, "contradiction"), found(report, "contradiction", "folded")
-    assert exact is not None and exact.count == 3 and exact.lines == [1, 3, 4] and "1 prompt" in exact.message
+    assert exact is not None and exact.count == 3 and exact.lines == [1, 3, 4] and "1 prompt " in exact.message
+    assert exact.group(2) == [0, 2, 3] and exact.group(1) == []
     assert folded is not None and folded.count == 2 and folded.lines == [5, 6]
 
 

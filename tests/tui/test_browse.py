@@ -84,7 +84,7 @@ async def test_report_rows_and_record_at_one_glance(size: tuple[int, int]) -> No
 def test_every_flawed_row_is_inert_in_every_mode() -> None:
     for row in open_dataset(FLAWED):
         shapes = [browse_view.record_conversation(row, conversation(row)), browse_view.record_raw(row)]
-        shapes += [browse_view.record_findings(row, [], ""), Content(browse_view.row_line(row, 60)[0])]
+        shapes += [browse_view.record_findings(row, [], {}), Content(browse_view.row_line(row, 60)[0])]
         for shape in shapes:
             assert not [
                 char for char in shape.plain if unicodedata.category(char) in ("Cc", "Cf", "Cs") and char != "\n"

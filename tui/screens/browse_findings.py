@@ -69,7 +69,8 @@ class FindingsPane(Vertical):
     def _fill(self) -> None:
         if self.report is None:
             return
-        width = max(20, self.list.scrollable_content_region.width)
+        # The list keeps one cell for its scrollbar.
+        width = max(20, self.content_size.width - 1)
         highlighted = self.list.highlighted
         total = self.report.rows_total
         options = [Option(browse_view.finding_line(finding, total, width)) for finding in self.report.findings]

@@ -16,7 +16,7 @@ from tui.format import count
 from tui.row_view import conversation
 from tui.screens import browse_view
 from tui.screens.browse_keys import MODES
-from tui.screens.browse_work import Models, rivals
+from tui.screens.browse_work import Models, kin
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset, Row
@@ -110,18 +110,17 @@ class RecordPane(VerticalScroll):
 
     def _show_wrong(self, row: Row) -> None:
         others = self._others(row.index)
-        self._fill(browse_view.record_findings(row, others, ""), row.index)
-        against = next((finding for finding in others if finding.code == "contradiction"), None)
-        if against is not None:
+        self._fill(browse_view.record_findings(row, others, {}), row.index)
+        if others:
             self._background(
-                lambda: rivals(self.dataset, row, against.rows),
-                lambda text: self._show_rivals(row, others, text),
-                group="rivals",
+                lambda: kin(self.dataset, row, others),
+                lambda told: self._show_kin(row, others, told),
+                group="kin",
             )
 
-    def _show_rivals(self, row: Row, others: list[Finding], text: str) -> None:
+    def _show_kin(self, row: Row, others: list[Finding], told: dict[str, str]) -> None:
         if self.row is row and self.mode == "findings":
-            self._fill(browse_view.record_findings(row, others, text), row.index)
+            self._fill(browse_view.record_findings(row, others, told), row.index)
 
     def _fill(self, content: Content, number: int) -> None:
         self._text.update(content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -149,17 +149,18 @@ def record_tokens(view: TokenView, model: str) -> Content:
     return Content.assemble(*parts, (foot, "$text-muted"))
 
 
-def record_findings(row: Row, others: Iterable[Finding], rivals: str) -> Content:
-    """What is wrong with this row, alone and beside others, why it matters and what to do."""
+def record_findings(row: Row, others: Iterable[Finding], kin: Mapping[str, str]) -> Content:
+    """What is wrong with this row, alone and beside others, why it matters and what to do.
+
+    `kin` says for a finding, by its code and detail, which other rows are concerned.
+    """
     parts: list[Content | tuple[str, str] | str] = []
     for finding in row.findings:
         code = CODES[finding.code]
         column = f" (column {finding.column})" if finding.column is not None else ""
         parts += _explained(finding.severity, finding.code, finding.message + column, code.why, code.hint)
     for finding in others:
-        message = finding.title
-        if finding.code == "contradiction" and rivals:
-            message = f"{message}\n{rivals}"
+        message = "\n".join([finding.title, kin.get(finding.code + finding.detail, "")]).strip()
         parts += _explained(finding.severity, finding.code, message, finding.why, finding.hint)
     if not parts:
         return Content.styled("Nothing is wrong with this row.", "$text-muted")

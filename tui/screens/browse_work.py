@@ -13,13 +13,11 @@ from textual.message import Message
 if TYPE_CHECKING:
     from core.chat import ChatModel
     from core.data.dataset import Dataset, Row
-    from core.data.report import Report
+    from core.data.report import Finding, Report
     from tui.token_view import TokenView
 
 _TELL_SECONDS = 0.1
-# Rows whose answers are compared with the one shown, at most: a thousand rivals say no more than a few.
-_RIVALS_READ = 5_000
-_RIVALS_SHOWN = 5
+_KIN_SHOWN = 6
 
 
 class Progress(Message):
@@ -125,21 +123,18 @@ class Models:
         return view_tokens(self._loaded[name], row.example, max_length)
 
 
-def rivals(dataset: Dataset, row: Row, rows: Sequence[int]) -> str:
-    """The other answers to the same prompt among the contradictory `rows`, a line each."""
-    from core.data.checks.repeats import fold
+def kin(dataset: Dataset, row: Row, findings: Sequence[Finding]) -> dict[str, str]:
+    """By code and detail of each finding: the rows that `row` repeats or contradicts, with what they answer."""
     from core.text import shorten
 
-    if row.example is None:
-        return ""
-    mine, answer = fold(row.example.prompt_text), row.example.answer
-    lines: list[str] = []
-    for number in rows[:_RIVALS_READ]:
-        other = dataset.row(number).example
-        if other is None or number == row.index or other.answer == answer or fold(other.prompt_text) != mine:
-            continue
-        if len(lines) == _RIVALS_SHOWN:
-            lines.append("…")
-            break
-        lines.append(f"row {number + 1}: {shorten(other.answer, 200)}")
-    return "\n".join(lines)
+    told: dict[str, str] = {}
+    for finding in findings:
+        group = [number for number in finding.group(row.index) if number != row.index]
+        lines: list[str] = []
+        for number in group[:_KIN_SHOWN]:
+            other = dataset.row(number).example
+            lines.append(f"row {number + 1}: {shorten(other.answer if other else '', 200)}")
+        if len(group) > _KIN_SHOWN:
+            lines.append(f"and {len(group) - _KIN_SHOWN} more")
+        told[finding.code + finding.detail] = "\n".join(lines)
+    return told

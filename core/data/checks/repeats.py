@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from array import array
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,11 +43,20 @@ def fold_words(text: str) -> bytes:
     return _NO_WORD.sub(" ", text.casefold()).strip().encode("utf-8", "surrogatepass")
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """Rows of a file that belong together by groups: in order, each with the first row of its group."""
+
+    rows: array[int]
+    firsts: array[int]
+    groups: int
+
+
 class Repeats:
-    """Takes examples one by one; `groups` tells the copies and contradictions among them."""
+    """Takes examples one by one, then tells the copies and contradictions among them."""
 
     def __init__(self) -> None:
-        self._rows: list[int] = []
+        self._rows: array[int] = array("q")
         self._whole, self._near = bytearray(), bytearray()
         self._prompt, self._folded, self._answer = bytearray(), bytearray(), bytearray()
 
@@ -75,32 +86,39 @@ class Repeats:
         self._folded += _hash(folded)
         self._answer += _hash(said)
 
-    def exact(self) -> list[int]:
-        """The rows that are extra copies of an earlier one, in order."""
-        return self._named(_extras(_ids(self._whole)))
+    def exact(self) -> Repeated:
+        """The rows that are extra copies of an earlier one."""
+        ids = _ids(self._whole)
+        return self._named(_extras(ids), ids)
 
-    def near(self) -> list[int]:
+    def near(self) -> Repeated:
         """The rows that copy an earlier one but for case, spaces and punctuation, exact copies left out."""
-        extra = set(_extras(_ids(self._near)).tolist()) - set(_extras(_ids(self._whole)).tolist())
-        return [self._rows[place] for place in sorted(extra)]
+        ids = _ids(self._near)
+        return self._named(np.setdiff1d(_extras(ids), _extras(_ids(self._whole))), ids)
 
-    def contradictions(self) -> tuple[list[int], int]:
-        """All rows that share their prompt with a row of another answer, and how many prompts that are."""
-        where, groups = _conflicts(_ids(self._prompt), _ids(self._answer))
-        return self._named(where), groups
+    def contradictions(self) -> Repeated:
+        """All rows that share their prompt with a row of another answer."""
+        ids = _ids(self._prompt)
+        return self._named(_conflicts(ids, _ids(self._answer)), ids)
 
-    def folded_contradictions(self) -> tuple[list[int], int]:
+    def folded_contradictions(self) -> Repeated:
         """The same for prompts that are equal but for case, spaces and sentence marks, exact ones left out."""
         answers = _ids(self._answer)
-        exact, _ = _conflicts(_ids(self._prompt), answers)
+        exact = _conflicts(_ids(self._prompt), answers)
         folded = _ids(self._folded)
         known = np.isin(folded, folded[exact])
-        where, _ = _conflicts(folded, answers)
-        where = where[~known[where]]
-        return self._named(where), len(np.unique(folded[where]))
+        where = _conflicts(folded, answers)
+        return self._named(where[~known[where]], folded)
 
-    def _named(self, places: Ids) -> list[int]:
-        return [self._rows[place] for place in places.tolist()]
+    def _named(self, places: Ids, ids: Ids) -> Repeated:
+        rows = np.frombuffer(self._rows, np.int64) if self._rows else np.zeros(0, np.int64)
+        _, first = np.unique(ids, return_index=True)
+        firsts = first[ids[places]]
+        return Repeated(_array(rows[places]), _array(rows[firsts]), len(np.unique(firsts)))
+
+
+def _array(numbers: Ids) -> array[int]:
+    return array("q", np.ascontiguousarray(numbers, np.int64).tobytes())
 
 
 def _bytes(text: str) -> bytes:
@@ -131,14 +149,13 @@ def _extras(ids: Ids) -> Ids:
     return np.sort(order[same])
 
 
-def _conflicts(prompts: Ids, answers: Ids) -> tuple[Ids, int]:
-    """The places whose prompt has more than one answer, in order, and the number of such prompts."""
+def _conflicts(prompts: Ids, answers: Ids) -> Ids:
+    """The places whose prompt has more than one answer, in order."""
     if not len(prompts):
-        return prompts, 0
+        return prompts
     order = np.lexsort((answers, prompts))
     sorted_prompts, sorted_answers = prompts[order], answers[order]
     new = np.ones(len(order), bool)
     new[1:] = (sorted_prompts[1:] != sorted_prompts[:-1]) | (sorted_answers[1:] != sorted_answers[:-1])
-    count = np.bincount(sorted_prompts[new])
-    several = count > 1
-    return np.flatnonzero(several[prompts]).astype(np.int64), int(np.count_nonzero(several))
+    several = np.bincount(sorted_prompts[new]) > 1
+    return np.flatnonzero(several[prompts]).astype(np.int64)
