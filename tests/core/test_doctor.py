@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -333,6 +335,8 @@ def test_terminals(
 def test_python_and_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert system.python_check().status == "ok"
     assert system.python_check((3, 10)).status == system.python_check((3, 14)).status == "fail"
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert list(system._NEEDED) == [re.split(r"[<>=]", wanted)[0] for wanted in project["dependencies"]]
     assert system.package_check().status == "ok"
     monkeypatch.setattr(system, "_NEEDED", (*system._NEEDED, "no-such-package"))
     check = system.package_check()
