@@ -185,7 +185,7 @@ async def test_it_follows_a_run_that_grows(training: RunFolder) -> None:
     app = DiapasonApp("monitor", run=training)
     async with app.run_test(size=(130, 40), notifications=True) as pilot:
         await until(pilot, lambda: "step 412 / 1 200" in shown(app))
-        assert "thank you for writing! (after 400 steps)" in shown(app)
+        await until(pilot, lambda: "thank you for writing! (after 400 steps)" in shown(app))
         await until(pilot, lambda: "412/1200 loss" in shown(app))
         event = {"t": time.time(), "m": time.monotonic(), "event": "step", "step": 413, "epoch": 1.1, "loss": 0.5,
                  "grad_norm": 1.0, "learning_rate": 1e-4, "tokens": 9e5, "tokens_per_second": 4000.0}  # fmt: skip

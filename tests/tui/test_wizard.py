@@ -323,22 +323,20 @@ async def test_the_recipe_hides_when_narrow_and_esc_never_loses_it(tmp_path: Pat
         await to(pilot, "settings")
         assert "run.yaml" not in shown(pilot.app)
         await pilot.press("r")
-        await pilot.pause()
-        assert "run.yaml" in shown(pilot.app) and "targets: all-linear" in shown(pilot.app)
+        await until(pilot, lambda: "run.yaml" in shown(pilot.app) and "targets: all-linear" in shown(pilot.app))
         await pilot.press("end")
         await until(pilot, lambda: "max_rows: 200" in shown(pilot.app))
         await pilot.press("escape")
-        await pilot.pause()
-        assert screen(pilot).name_now == "settings" and "run.yaml" not in shown(pilot.app)
+        await until(pilot, lambda: "run.yaml" not in shown(pilot.app))
+        assert screen(pilot).name_now == "settings"
         await pilot.press("down")
         await pilot.press("escape")
-        assert screen(pilot).name_now == "method"
+        await until(pilot, lambda: screen(pilot).name_now == "method")
         await on(pilot, "method:full")
         await pilot.press("enter")
-        for _ in range(5):
+        for name in ("method", "model", "data", "approach", "task"):
             await pilot.press("escape")
-            await pilot.pause()
-        assert screen(pilot).name_now == "task"
+            await until(pilot, lambda: screen(pilot).name_now == name)  # noqa: B023
         await on(pilot, "task:code")
         await pilot.press("enter", "escape", "escape")
         await until(pilot, lambda: "Leave the wizard?" in shown(pilot.app))
