@@ -17,7 +17,7 @@ from core.text import cells, visible
 from tui.actions import key_name
 from tui.screens.base import DiapasonScreen
 
-_KEYS_WIDTH, _TEXT_WIDTH = 13, 53
+_KEYS_WIDTH, _TEXT_WIDTH = 15, 51
 
 
 class HelpScreen(ModalScreen[None]):

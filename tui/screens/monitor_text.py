@@ -79,7 +79,7 @@ def facts_line(shown: Shown, narrow: bool) -> Content:
         figures.append(("seen ", f"{_millions(shown.tokens)} tok"))
         figures.append(("took ", duration(shown.elapsed)))
         if math.isfinite(shown.peak):
-            figures.append(("peak memory ", f"{size(shown.peak)} measured before the start"))
+            figures.append(("peak memory ", f"{size(shown.peak)} (measured)"))
     for label, value in figures:
         parts += [("   " if parts else "", ""), (label, "$text-muted"), value]
     if narrow and (machine := machine_short(shown.machine)):
