@@ -22,16 +22,18 @@ _TEXT = (
 )
 
 
-def make_tiny_model(path: Path, *, seed: int = 0, template: bool = True, hidden: int = 64, layers: int = 2) -> Path:
+def make_tiny_model(
+    path: Path, *, seed: int = 0, template: bool = True, hidden: int = 64, layers: int = 2, experts: int = 0
+) -> Path:
     """Write a tiny random causal LM and its tokenizer to the folder `path`, which is made, and return it.
 
     The byte-level BPE tokenizer has about 430 tokens: <|bos|> (0), <|pad|> (1), <|end|> (2, the end of a turn and
     of a text), the role marks (3-5), bytes and merges. `template=False` leaves the chat template out, as base
-    models do. Positions: 1024.
+    models do. Positions: 1024. With `experts` it is a mixture of so many experts (Qwen3-MoE), two for each token.
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaConfig, LlamaForCausalLM, Qwen3MoeConfig, Qwen3MoeForCausalLM
     from transformers.utils import logging
 
     path.mkdir(parents=True, exist_ok=True)
@@ -57,24 +59,34 @@ def make_tiny_model(path: Path, *, seed: int = 0, template: bool = True, hidden:
     (path / "tokenizer_config.json").write_text(json.dumps(settings, indent=2))
     if template:
         (path / "chat_template.jinja").write_text(TEMPLATE)
-    config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
-        hidden_size=hidden,
-        intermediate_size=2 * hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        tie_word_embeddings=True,
-        bos_token_id=0,
-        pad_token_id=1,
-        eos_token_id=2,
-    )
+    shape: dict[str, int | bool] = {
+        "vocab_size": tokenizer.get_vocab_size(),
+        "hidden_size": hidden,
+        "intermediate_size": 2 * hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 1024,
+        "tie_word_embeddings": True,
+        "bos_token_id": 0,
+        "pad_token_id": 1,
+        "eos_token_id": 2,
+    }
     logging.disable_progress_bar()
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     try:
-        LlamaForCausalLM(config).save_pretrained(path)
+        if experts:
+            config = Qwen3MoeConfig(
+                **shape,
+                num_experts=experts,
+                num_experts_per_tok=2,
+                moe_intermediate_size=hidden,
+                head_dim=hidden // 4,
+            )
+            Qwen3MoeForCausalLM(config).save_pretrained(path)
+        else:
+            LlamaForCausalLM(LlamaConfig(**shape)).save_pretrained(path)
     finally:
         torch.random.set_rng_state(state)
     return path

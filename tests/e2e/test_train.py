@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.numpy import load_file
 
 from core.files import read_json, read_jsonl, write_json
 from tests.tiny import make_tiny_model
@@ -399,3 +400,14 @@ def test_clear_refusals(model: Path, tmp_path: Path, here: Any) -> None:
     assert verdict(half)["error"]["message"] == "train.dtype: float16 needs a GPU"
     for folder in (missing, head, half):
         assert verdict(folder)["error"]["traceback"] is None
+
+
+def test_fused_experts_are_tuned_without_dropout_or_refused(tmp_path: Path, here: Any) -> None:
+    model = make_tiny_model(tmp_path / "experts", experts=4)
+    refused = make_run(tmp_path / "a", model, lora={"dropout": 0.1})
+    assert here(refused) == 1
+    assert verdict(refused)["error"]["message"].startswith("lora.dropout: adapters on the fused experts")
+    assert verdict(refused)["error"]["traceback"] is None
+    tuned = make_run(tmp_path / "b", model, lora={"dropout": 0.0}, train={"max_steps": 2})
+    assert here(tuned) == 0
+    assert any("experts" in name for name in load_file(tuned / "adapter" / "adapter_model.safetensors"))
