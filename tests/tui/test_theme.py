@@ -11,6 +11,7 @@ from core.errors import DiapasonError
 from tests.tui.screen_text import shown, until
 from tui.app import DiapasonApp
 from tui.theme import BUNDLED, DARK, LIGHT, SIXTEEN, find_theme, load_themes, read_theme
+from tui.widgets.rows import MARK, RowList
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +59,20 @@ def test_sixteen_colours_are_the_terminals_own() -> None:
     theme = load_themes().good[SIXTEEN]
     used = [theme.primary, theme.accent, theme.foreground, theme.background, theme.error, *theme.variables.values()]
     assert all(str(value).startswith("ansi_") or value == "bold" or value == "none" for value in used)
+
+
+async def test_the_row_under_the_cursor_reads_in_sixteen_colours() -> None:
+    app = DiapasonApp()
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: SIXTEEN in app.available_themes)
+        app.use_theme(SIXTEEN)
+        rows = app.screen.query_one(RowList)
+        rows.focus()
+        await until(pilot, lambda: "Next" in shown(app) and rows.has_focus)
+        lines = [rows.render_line(y) for y in range(rows.size.height)]
+        line = next(line for line in lines if line.text.startswith(MARK))
+        styles = [segment.style for segment in line if segment.text.strip() and segment.style]
+        assert styles and all(style.bgcolor and style.color != style.bgcolor for style in styles)
 
 
 @pytest.mark.parametrize(

@@ -77,9 +77,10 @@ def facts_line(shown: Shown, narrow: bool) -> Content:
     ]
     if not narrow:
         figures.append(("seen ", f"{_millions(shown.tokens)} tok"))
-        figures.append(("took ", duration(shown.elapsed)))
+        if not shown.final:
+            figures.append(("took ", duration(shown.elapsed)))
         if math.isfinite(shown.peak):
-            figures.append(("peak memory ", f"{size(shown.peak)} (measured)"))
+            figures.append(("peak memory ", size(shown.peak)))
     for label, value in figures:
         parts += [("   " if parts else "", ""), (label, "$text-muted"), value]
     if narrow and (machine := machine_short(shown.machine)):

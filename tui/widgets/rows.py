@@ -171,6 +171,9 @@ class RowList(ScrollView, can_focus=True):
         if on_cursor and self.has_focus:
             style = style + self.get_visual_style("rows--cursor")
         content = Content.assemble(MARK if on_cursor else " " * len(MARK), row.draw(width - len(MARK)))
+        if on_cursor and self.has_focus and self.app.current_theme.ansi:
+            # Sixteen colours have no tints: the cursor is of the accent's own colour, which would hide the accents.
+            content = Content(content.plain)
         strips = Visual.to_strips(self, content.truncate(width, ellipsis=True), width, 1, style, pad=True)
         return strips[0] if strips else Strip.blank(width, style.rich_style)
 
