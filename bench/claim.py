@@ -133,13 +133,14 @@ def nearest_in_corpus(tests: list[str], shards: int) -> float:
 
 def table(outcomes: list[Outcome]) -> list[str]:
     """The figures, a line for each seed and arm."""
-    lines = [f"{'seed':>4}  {'arm':<11} {'rows':>4} {'loss':>7} {'p':>7} {'style+fact':>10} {'p':>7}"]
+    lines = [f"{'seed':>4}  {'arm':<11} {'rows':>4} {'loss':>7} {'p':>7} {'style+fact':>10} {'p':>7} {'fact':>6}"]
     for one in outcomes:
         for arm in ARMS:
             line = f"{one.seed:>4}  {arm:<11} {one.document['rows']:>4}"
             for metric, width in (("loss", 7), ("style_and_fact", 10)):
                 p = "" if arm == "tuned" else f"{one.comparison(arm, metric)['p']:.4f}"
                 line += f" {one.value(arm, metric):>{width}.3f} {p:>7}"
+            line += f" {one.value(arm, 'right_fact'):>6.3f}"
             lines.append(line)
         lines.append("      " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in one.seconds.items()))
     return lines

@@ -90,8 +90,8 @@ def _tables(records: list[dict[str, Any]], kinds: set[str], task: str) -> dict[s
     found = {"loss": metrics.loss_table(nll, tokens), "perplexity": metrics.perplexity_table(nll, tokens)}
     predictions, references = _texts(records)
     for name in _modules(references, kinds, task):
-        if name == "rouge":
-            found |= metrics.rouge_tables(predictions, references)
+        if name in ("rouge", "style_and_fact"):
+            found |= getattr(metrics, f"{name}_tables")(predictions, references)
         else:
             found[name] = getattr(metrics, f"{name}_table")(predictions, references)
     return found

@@ -148,11 +148,15 @@ def macro_f1_table(predictions: Sequence[str], references: Sequence[str]) -> Tab
     return Table(rows.reshape(len(said), 3 * len(classes)), combine)
 
 
-def style_and_fact_table(predictions: Sequence[str], references: Sequence[str]) -> Table:
-    """Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1."""
-    from core.starter.score import style_and_fact
+def style_and_fact_tables(predictions: Sequence[str], references: Sequence[str]) -> dict[str, Table]:
+    """Mean style-and-fact score of the sample data, and the share of right facts alone (core/starter/score.py)."""
+    from core.starter import score
 
-    return mean_table([style_and_fact(said, wanted) for said, wanted in zip(predictions, references, strict=True)])
+    pairs = list(zip(predictions, references, strict=True))
+    return {
+        "style_and_fact": mean_table([score.style_and_fact(said, wanted) for said, wanted in pairs]),
+        "right_fact": mean_table([score.fact(said, wanted) for said, wanted in pairs]),
+    }
 
 
 def bleu(predictions: Sequence[str], references: Sequence[str]) -> float:
@@ -185,6 +189,6 @@ def macro_f1(predictions: Sequence[str], references: Sequence[str]) -> float:
     return macro_f1_table(predictions, references).value
 
 
-def style_and_fact(predictions: Sequence[str], references: Sequence[str]) -> float:
-    """Mean style-and-fact score of the sample data."""
-    return style_and_fact_table(predictions, references).value
+def style_and_fact(predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
+    """Mean style-and-fact score of the sample data, and the share of right facts."""
+    return {name: table.value for name, table in style_and_fact_tables(predictions, references).items()}

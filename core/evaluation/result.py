@@ -29,6 +29,7 @@ METRICS: dict[str, MetricInfo] = {
     "loss": MetricInfo("answer loss", False, 3, "mean negative log-likelihood of an answer token, in nats"),
     "perplexity": MetricInfo("perplexity", False, 2, "exp of the answer loss"),
     "style_and_fact": MetricInfo("style and fact", True, 3, "house style and the right fact, 0 to 1"),
+    "right_fact": MetricInfo("right fact", True, 3, "share of answers that state the right fact and no other"),
     "accuracy": MetricInfo("accuracy", True, 3, "share of answers that name the right class"),
     "macro_f1": MetricInfo("macro F1", True, 3, "mean F1 over the classes of the references"),
     "exact_match": MetricInfo("exact match", True, 3, "share of answers equal to the reference, white space aside"),

@@ -1,4 +1,4 @@
-"""Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1."""
+"""Mean style-and-fact score of the sample data and share of right facts (core/starter/score.py), 0 to 1."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from core.evaluation import metrics
 
 
 class StyleAndFact(evaluate.Metric):
-    """Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1."""
+    """Mean style-and-fact score of the sample data and share of right facts (core/starter/score.py), 0 to 1."""
 
     def _info(self) -> evaluate.MetricInfo:
         features = datasets.Features(
             {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
         )
         return evaluate.MetricInfo(
-            description="Mean style-and-fact score of the sample data (core/starter/score.py), 0 to 1.",
+            description=StyleAndFact.__doc__,
             citation="",
             inputs_description="predictions and references: one string a row",
             features=features,
         )
 
     def _compute(self, *, predictions: Any = None, references: Any = None, **_: Any) -> dict[str, float]:
-        return {"style_and_fact": metrics.style_and_fact(predictions, references)}
+        return metrics.style_and_fact(predictions, references)
