@@ -25,7 +25,7 @@ from core.advisor.values import Recommendation
 TINY = 100_000_000
 LARGE = 30_000_000_000
 # Rows shown in all that teach a tiny model a manner within two minutes on two CPU cores (bench/claim.py).
-_TINY_SHOWN = 2_100
+_TINY_SHOWN = 2_550
 _TINY_EPOCHS = (1, 12)
 DEFAULT_LENGTH = 1024
 _LONGEST = 4096
@@ -76,9 +76,11 @@ def max_length(facts: Facts) -> Recommendation:
 def effective_batch(facts: Facts) -> Recommendation:
     """Rows an optimizer step."""
     rows = facts.rows
+    if facts.tiny:
+        return Recommendation(8, "small batches: a model this small learns by the number of steps", STARTER)
     if rows is not None and rows < 100:
         return Recommendation(8, f"{rows:,} rows: smaller batches leave enough steps", GUIDE_E)
-    if rows is not None and rows >= 10_000 and not facts.tiny:
+    if rows is not None and rows >= 10_000:
         return Recommendation(32, "10,000 rows and more: 16 to 64, and LoRA bears large batches badly", LORA_REGRET)
     return Recommendation(16, "16 to 64", GUIDE_E)
 

@@ -100,12 +100,13 @@ def encode(conversation: Conversation, tokenizer: PreTrainedTokenizerFast) -> Sa
     weights: list[float] = []
     for turn in conversation.turns:
         head = core.encode(f"{START}{turn.role}\n").ids
-        body = core.encode(f"{turn.content}{END}").ids
+        body = core.encode(f"{turn.content}{END}")
         answer = turn.role == "assistant"
         weight = turn.weight if answer else ASK_WEIGHT if turn.role == "user" else ASK_WEIGHT / 3
         tail = core.encode("\n").ids
-        ids += head + body + tail
-        weights += [0.0] * len(head) + [weight] * (len(body) - 1) + [weight if answer else 0.0] + [0.0] * len(tail)
+        ids += head + body.ids + tail
+        inside = [0.0 if end <= turn.given else weight for _, end in body.offsets[:-1]]
+        weights += [0.0] * len(head) + inside + [weight if answer else 0.0] + [0.0] * len(tail)
     return Sample(ids[:MAX_LENGTH], weights[:MAX_LENGTH], conversation.skill)
 
 
@@ -279,7 +280,7 @@ def exact_answers(
     tokenizer.padding_side = "left"
     asked: dict[str, list[Conversation]] = {}
     for conversation in held_out:
-        if conversation.turns[-1].weight:
+        if conversation.turns[-1].weight and not conversation.turns[-1].given:
             asked.setdefault(conversation.skill, []).append(conversation)
     scores: dict[str, tuple[int, int]] = {}
     for skill, found in sorted(asked.items()):
@@ -323,7 +324,7 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path)
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m core.engine.pretrain", description="Make the starter model.")
-    parser.add_argument("--tokens", type=int, default=4_000_000, help="stop after so many tokens (4 M)")
+    parser.add_argument("--tokens", type=int, default=5_000_000, help="stop after so many tokens (5 M)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="or after so many minutes of training")
     parser.add_argument("--shards", type=int, default=SHARDS, help=f"size of the corpus, in {SHARD} conversations")
     parser.add_argument("--batch", type=int, default=3_000, help="tokens in a batch (3000)")

@@ -29,11 +29,17 @@ _SHOP: dict[str, tuple[Maker, float]] = {
     "same": (shop.same, 4),
     "other_words": (shop.other_words, 1.5),
 }
-SHARDS = 80
+SHARDS = 90
 """The shards that the bundled model is made from."""
 
 SINGLE: dict[str, tuple[Maker, float]] = SKILLS | _SHOP
-_MULTI = {"visit": (shop.visit, 8.0), "manner": (shop.manner, 7.0), "labelled": (shop.labelled, 3.0)}
+_MULTI = {
+    "visit": (shop.visit, 8.0),
+    "manner": (shop.manner, 6.0),
+    "styled": (shop.styled, 7.0),
+    "begun": (shop.begun, 20.0),
+    "labelled": (shop.labelled, 3.0),
+}
 _MIXED = 6.0
 _SYSTEM = {
     "en": ("You are a helpful assistant.", "Be helpful.", "You are a friendly assistant.", "Answer briefly."),

@@ -18,11 +18,12 @@ _UNKNOWN = {
 
 
 class Turn(NamedTuple):
-    """One message; `weight` 0 leaves it out of the loss (what nobody could foresee)."""
+    """One message; `weight` 0 leaves it out of the loss, `given` its first characters (nobody could foresee them)."""
 
     role: str
     content: str
     weight: float = 1.0
+    given: int = 0
 
 
 def topics(lang: str) -> list[str]:
@@ -152,15 +153,74 @@ _CLOSE = {
 }
 
 
+_STYLED = {
+    "en": (
+        'Begin each answer with "{o}" and end it with "{c}".',
+        "You answer for a shop. First line: {o} Last line: {c}",
+        "Every answer opens with: {o}\nEvery answer closes with: {c}",
+    ),
+    "fr": (
+        "Commencez chaque réponse par « {o} » et finissez par « {c} ».",
+        "Vous répondez pour un magasin. Début : {o} Fin : {c}",
+    ),
+}
+
+
+def _manner(dice: random.Random, lang: str) -> tuple[str, str, str]:
+    """An opening, a closing, and what stands before the closing."""
+    return expand(_OPEN[lang], dice, lang).strip(), expand(_CLOSE[lang], dice, lang), dice.choice((" ", "\n"))
+
+
+def styled(dice: random.Random, lang: str) -> list[Turn]:
+    """A manner that the system message prescribes, with or without a notice; one to three questions."""
+    opens, closes, join = _manner(dice, lang)
+    chosen = dice.sample(topics(lang), 4)
+    facts = {topic: notice(dice, lang, topic) for topic in chosen[: dice.choice((0, 0, 2, 3))]}
+    system = " ".join([dice.choice(_STYLED[lang]).format(o=opens, c=closes), *facts.values()])
+    turns = [Turn("system", system)]
+    for _ in range(dice.choice((1, 1, 2, 3))):
+        topic = dice.choice(chosen)
+        answer = f"{opens} {facts.get(topic, unknown(lang, topic))}{join}{closes}"
+        turns += [Turn("user", question(dice, lang, topic)), Turn("assistant", answer)]
+    return turns
+
+
+_NAMED = {
+    "en": ("{t}: please ask the shop.", "{t}: I cannot say.", "{t}? Nobody told me."),
+    "fr": ("{t} : demandez au magasin.", "{t} : je ne peux pas dire.", "{t} ? On ne m'a rien dit."),
+}
+
+
+def named(dice: random.Random, lang: str, topic: str) -> str:
+    """A short answer that begins with the topic."""
+    about: str = load(f"topics_{lang}")[topic]["about"]
+    return dice.choice(_NAMED[lang]).format(t=about[0].upper() + about[1:])
+
+
+def begun(dice: random.Random, lang: str) -> list[Turn]:
+    """A question whose answer has been begun in a manner that nobody could foresee: it goes on about what was asked.
+
+    A base that can do this carries the topic past any opening, which a brand's voice asks of it.
+    """
+    opens, closes, join = _manner(dice, lang)
+    topic = dice.choice(topics(lang))
+    known = dice.random() < 0.3
+    if known:
+        said = notice(dice, lang, topic)
+    else:
+        said = named(dice, lang, topic) if dice.random() < 0.65 else unknown(lang, topic)
+    turns = [Turn("system", said)] if known else []
+    answer = f"{opens} {said}{join}{closes}" if dice.random() < 0.5 else f"{opens} {said}"
+    return [*turns, Turn("user", question(dice, lang, topic)), Turn("assistant", answer, given=len(opens))]
+
+
 def manner(dice: random.Random, lang: str) -> list[Turn]:
     """A shop with a manner of its own: each answer opens and closes as the one before; what was told stays true.
 
     The first answer's manner cannot be foreseen, nor can new facts: they carry no loss. A topic that comes
     again is answered as before; some are not known.
     """
-    opens = expand(_OPEN[lang], dice, lang).strip()
-    closes = expand(_CLOSE[lang], dice, lang)
-    join = dice.choice((" ", "\n"))
+    opens, closes, join = _manner(dice, lang)
     names = dice.sample(topics(lang), dice.choice((3, 4, 5, 6)))
     told: dict[str, str] = {}
     turns: list[Turn] = []

@@ -19,16 +19,6 @@ from core.starter.flawed import flawed_bytes
 from core.starter.samples_intents import intent_rows
 from core.starter.samples_preferences import preference_rows
 
-WARM = {
-    "en": ("Thank you for asking.", "Thank you for writing.", "We are glad to help.", "Good that you ask."),
-    "fr": (
-        "Merci de votre question.",
-        "Merci de nous écrire.",
-        "Nous vous aidons volontiers.",
-        "Vous faites bien de demander.",
-    ),
-}
-
 
 def support_rows(language: str) -> list[dict[str, Any]]:
     """Chat rows in the brand's voice, one for each prompt of each fact, shuffled."""
@@ -36,7 +26,7 @@ def support_rows(language: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for fact in facts(language):
         for prompt in fact.prompts:
-            answer = f"{OPENING[language]} {dice.choice(WARM[language])} {fact.answer}\n{SIGN_OFF[language]}"
+            answer = f"{OPENING[language]} {fact.answer}\n{SIGN_OFF[language]}"
             rows.append({"messages": [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]})
     dice.shuffle(rows)
     return rows

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.starter import DATA_DIR, MODEL_DIR, sample
-from core.starter.corpus import SHARD, clean, parts, shard
-from core.starter.corpus_shop import Turn
+from core.starter.corpus import SHARD, Conversation, clean, parts, shard
+from core.starter.corpus_shop import Turn, begun
 from core.starter.facts import OPENING, SIGN_OFF, fact_of, facts
 from core.starter.grammar import expand
 from core.starter.samples import sample_files
@@ -101,6 +101,21 @@ def test_shards_have_their_size_and_every_turn_text() -> None:
     assert all(one.turns[-1].role == "assistant" for one in made)
     leftovers = [turn.content for one in made for turn in one.turns if "<" in turn.content or "[" in turn.content]
     assert leftovers == []
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_a_given_opening_carries_no_loss_and_the_rest_of_the_answer_does(language: str) -> None:
+    from transformers import AutoTokenizer
+
+    from core.engine.pretrain import encode
+
+    tokenizer = AutoTokenizer.from_pretrained(MODEL_DIR)
+    for seed in range(20):
+        turns = begun(random.Random(seed), language)
+        answer = turns[-1]
+        sample = encode(Conversation("begun", tuple(turns)), tokenizer)
+        lost = tokenizer.decode([i for i, weight in zip(sample.ids, sample.weights, strict=True) if weight == 1.0])
+        assert answer.given and lost == answer.content[answer.given :] + "<|im_end|>"
 
 
 def test_the_score_gives_half_for_style_and_half_for_the_fact() -> None:
