@@ -86,8 +86,10 @@ class TrainRecipe(_Section):
     gradient_checkpointing: bool = _field(False, "Compute activations twice instead of keeping them.", expert=True)
     packing: bool = _field(False, "Put several rows in one sequence (bfd, documents isolated).", expert=True)
     seed: int = _field(0, "Seed of adapters, order and dropout.", ge=0, le=MAX_SEED)
-    eval_every: int = _field(0, "Steps between evaluations on the validation rows; 0: ten a run.", ge=0)
-    save_every: int = _field(0, "Steps between checkpoints; 0: at each evaluation.", ge=0)
+    eval_every: int = _field(
+        0, "Steps between evaluations on the validation rows; 0: ten a run, fewer where they would take long.", ge=0
+    )
+    save_every: int = _field(0, "Steps between checkpoints; 0: ten a run.", ge=0)
     keep_checkpoints: int = _field(3, "Last checkpoints kept, beside the best.", source="guide E: 3", ge=1)
     log_every: int = _field(1, "Steps between logged losses.", ge=1, expert=True)
 

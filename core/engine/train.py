@@ -28,6 +28,8 @@ from core.recipe import Recipe, make_recipe
 
 # An empty eval_every means this many evaluations a run.
 _EVALUATIONS = 10
+# … or fewer, so that they take at most this share of the training's time.
+_EVALUATION_SHARE = 0.25
 
 
 def train(job: Job) -> str:
@@ -265,11 +267,17 @@ def _plan(trainer: SealedTrainer, job: Job, recipe: Recipe, rows: Encoded, max_l
     total = settings.max_steps
     if total <= 0:
         total = math.ceil(settings.epochs * max(1, math.ceil(batches / settings.accumulation)))
-    eval_every = settings.eval_every or max(1, round(total / _EVALUATIONS))
+    tenth = max(1, round(total / _EVALUATIONS))
+    # Up to a hundred rows are soon read, whatever the training's length.
+    validation = max(0, len(trainer.validation) - 100)
+    trained = total * settings.micro_batch_size * settings.accumulation
+    # A row is only read forward in an evaluation: a third of the work that it is in training.
+    affordable = max(1, int(_EVALUATION_SHARE * trained * 3 / validation)) if validation else _EVALUATIONS
+    eval_every = settings.eval_every or (tenth if affordable >= _EVALUATIONS else -(-total // affordable))
     trainer.plan = Plan(
         total_steps=total,
         eval_every=eval_every,
-        save_every=settings.save_every or eval_every,
+        save_every=settings.save_every or min(tenth, eval_every),
         keep=settings.keep_checkpoints,
         accumulation=settings.accumulation,
         facts={"total_steps": total, "recipe": checkpoints.fingerprint(job.spec["recipe"])},

@@ -160,12 +160,9 @@ class Flow(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Answer the samples with the untuned model, then the preflight."""
+        """The preflight, then the untuned model's loss and answers: what would not fit is told first."""
         trainer, job = self._trainer, self._trainer.job
         job.step = state.global_step
-        if state.global_step == 0:
-            trainer.evaluate()
-        job.check_stop()
         measured = preflight(trainer, trainer.plan.accumulation)
         job.emit("preflight", sync=True, **measured, checks=trainer.plan.checks)
         print(
@@ -174,6 +171,9 @@ class Flow(TrainerCallback):
             f"about {measured['eta_seconds'] / 60:.1f} min of training",
             flush=True,
         )
+        job.check_stop()
+        if state.global_step == 0:
+            trainer.evaluate()
         job.check_stop()
         self._tokens = trainer.tokens_seen
         trainer.paused = 0.0
