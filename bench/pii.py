@@ -46,7 +46,7 @@ LABELS = {
 }
 NAIVE = {
     "pii_email": r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}",
-    "pii_phone": r"\+?\d{0,3}[ .-]?\(?\d{2,4}\)?[ .-]?\d{2,4}[ .-]?\d{2,4}[ .-]?\d{0,4}",
+    "pii_phone": r"(?:\+|\b)\d[\d ().-]{7,}\d\b",
     "pii_card": r"\b(?:\d[ -]?){13,19}\b",
     "pii_iban": r"\b[A-Z]{2}\d{2}[A-Z0-9 ]{11,30}\b",
     "pii_nir": r"\b[12]\s?\d{2}\s?\d{2}\s?\d{2}\s?\d{3}\s?\d{3}\s?\d{2}\b",
@@ -129,7 +129,9 @@ def accuracy(path: Path, shown: int) -> bool:
             right[span.kind] += hit
             if not hit:
                 missed.append(f"  false {span.kind}: {text[max(0, span.start - 30) : span.end + 10]!r}")
-    print(f"\n{path.name}: {len(rows)} texts\n  {'kind':<10} {'labelled':>8} {'recall':>7} {'found':>6} {'precision':>9}")
+    print(
+        f"\n{path.name}: {len(rows)} texts\n  {'kind':<10} {'labelled':>8} {'recall':>7} {'found':>6} {'precision':>9}"
+    )
     good = True
     for kind in KINDS:
         recall = recalled[kind] / labelled[kind] if labelled[kind] else None

@@ -17,12 +17,12 @@ _DIGITS = bytes(48 if 48 <= code < 58 else 97 for code in range(256))
 _SEPARATORS = b" -.()/\xc2\xa0\xe2\x80\xaf\x93"
 _SEVEN = b"0" * 7
 # Arithmetic is full of digits: numbers with signs of it around or more than two characters between are let go.
-_NUMBER = re.compile(
-    rb"(?<![0-9.,*^$])(?<!<<)(?:[0-9](?:[ .()/\-]|\xc2\xa0|\xe2\x80[\xaf\x93]){0,2}+){7,}+(?![=*^+])"
-)
+_BETWEEN = rb"(?:[ .()/\-]|\xc2\xa0|\xe2\x80[\xaf\x93]){0,2}+"
+_NUMBER = re.compile(rb"[0-9](?<![0-9.,*^$].)(?<!<<.)(?:%b[0-9]){6,}+(?!%b[=*^+])" % (_BETWEEN, _BETWEEN)).search
 # What keys are made of becomes `a`; the colon is there for IPv6 and Telegram.
 _KEYS = bytes(97 if code < 128 and (chr(code).isalnum() or chr(code) in "_-+:") else 32 for code in range(256))
 _RUN = b"a" * 20
+_COLONS, _ESCAPED = re.compile(b"::").search, re.compile(rb"\\u").search
 # One literal byte at the start lets the search leap from one to the next. EF begins DeepSeek's wide bar.
 _ANGLE = re.compile(rb"<[A-Za-z/|<\xef](?!<?[0-9])").search
 _BRACKET = re.compile(rb"\[[A-Za-z/](?![0-9])").search
@@ -43,18 +43,18 @@ def flags(raw: bytes) -> int:
     outside of ASCII. ADDRESS6: two colons.
     """
     found = 0 if raw.isascii() else WIDE
-    if raw.find(b"\\u") >= 0:
+    if _ESCAPED(raw):
         found |= WIDE
         for escape, char in _ESCAPES:
             if escape in raw:
                 raw = raw.replace(escape, char)
     if 64 in raw:  # an at sign
         found |= MAIL
-    if raw.find(b"::") >= 0:
+    if _COLONS(raw):
         found |= ADDRESS6
     if raw.translate(_KEYS).find(_RUN) >= 0:
         found |= KEYS
-    if raw.translate(_DIGITS, _SEPARATORS).find(_SEVEN) >= 0 and _NUMBER.search(raw):
+    if raw.translate(_DIGITS, _SEPARATORS).find(_SEVEN) >= 0 and _NUMBER(raw):
         found |= DIGITS
     if _ANGLE(raw) or _BRACKET(raw) or _BRACE(raw):
         found |= MARKS

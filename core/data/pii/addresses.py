@@ -21,11 +21,11 @@ _GENERIC = frozenset(
     "eco green bio farm earth africa berlin paris london nyc tokyo bzh swiss wien hamburg koeln bayern alsace corsica eus "
     "gal scot wales quebec sydney amsterdam brussels vlaanderen frl ai".split()
 )
-# RFC 2606 and RFC 6761 keep these for documentation; the others are what people write for an address that is none.
+# RFC 2606 and RFC 6761 keep these for documentation; the others people write for an address that is none.
 _EXAMPLE_DOMAIN = re.compile(
-    r"(?:^|\.)(?:example\.(?:com|org|net|edu|fr|de|co\.uk)|exemple\.(?:com|fr)|beispiel\.de|(?:your|my|our|some|the)?-?"
+    r"(?:^|\.)(?:example(?:-?[a-z]+)?\.(?:com|org|net|edu|io|fr|de|co\.uk)|exemple\.(?:com|fr)|beispiel\.de|(?:your|my|our|some|the)?-?"
     r"(?:domain|company|organi[sz]ation|website|site|server|host|provider|mail)(?:name)?\.(?:com|org|net|tld)|acme\.com|"
-    r"sample\.com|test\.com|foo\.com|bar\.com|(?:example|test|invalid|localhost|local|internal|lan|tld))$",
+    r"sample\.com|test\.com|email\.com|foo\.com|bar\.com|(?:example|test|invalid|localhost|local|internal|lan|tld))$",
     re.IGNORECASE,
 )
 # Mail providers that happen to have such a name.
@@ -41,7 +41,9 @@ _VERSION = re.compile(
     r"[\s.:=#(\"'`]*(?:(?:is|was|to|from|number|no)\s+)?[vV]?|[<>=~^]=?\s*|§\s*|[A-Za-z][-/_@])$",
     re.IGNORECASE,
 )
-_NETWORK_WORDS = re.compile(r"\b(?:ips?|ipv4|address\w*|adresse\w*|hosts?|servers?|ping|dns|nameserver)\b", re.IGNORECASE)
+_NETWORK_WORDS = re.compile(
+    r"\b(?:ips?|ipv4|address\w*|adresse\w*|hosts?|servers?|ping|dns|nameserver)\b", re.IGNORECASE
+)
 # Public resolvers: everybody's, so nobody's.
 _PUBLIC = frozenset({"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9", "208.67.222.222", "208.67.220.220"})
 

@@ -6,7 +6,8 @@ import re
 
 _BEFORE = 48
 CARD_WORDS = re.compile(
-    r"\b(?:cards?|cc|visa|master ?card|amex|american express|maestro|diners|discover|jcb|carte|karte|tarjeta)\b", re.IGNORECASE
+    r"\b(?:cards?|cc|visa|master ?card|amex|american express|maestro|diners|discover|jcb|carte|karte|tarjeta)\b",
+    re.IGNORECASE,
 )
 # Numbers of these kinds have lengths and check digits of their own, and are nobody's.
 _OTHERWISE = re.compile(

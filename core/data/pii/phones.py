@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _GAP = " \u00a0\u202f"
 _EXTENSION = rf"(?:[{_GAP}]?(?:x|ext\.?|extension|poste)[{_GAP}]?\d{{1,5}})?"
 _CANDIDATE = re.compile(
-    rf"(?<![\w.,/+\-=@#$€£<>*^\\])(?<!\d[{_GAP}])(?:\+|00(?=\d)|\(\+?\d)?[{_GAP}]?\(?\d"
+    rf"(?<![\w.,/+\-=@#$€£<>*^\\])(?<!\d[{_GAP}])(?:(?:\+|00(?=\d)|\(\+?\d)[{_GAP}]?)?\(?\d"
     rf"(?:[{_GAP}().\-/–]{{0,2}}\d){{5,15}}{_EXTENSION}(?![\w%@^*]|[.,\-/=+<>]\d)",
     re.ASCII,
 )
@@ -37,7 +37,9 @@ _NAMED_AFTER = re.compile(r"[^\w\n]{1,3}(?:office|fax|mobile|cell|home|work|desk
 _REGIONS = ("US", "FR", "GB", "DE", "ES", "IT", "CH", "BE", "NL", "SE", "IN", "AU", "BR", "JP")
 _LOOSE = re.compile(r"[\d().\- \u00a0\u202f/+–]+")
 # Freephone and premium numbers of North America, and of most of Europe.
-_FREE = re.compile(r"(?:1[ .-]?)?\(?(?:8(?:00|33|44|55|66|77|88)|900)\)?[ .-]|0[ .-]?(?:800|808|900)|0[ .]?8\d\d[ .]\d{3}[ .]\d{3}$")
+_FREE = re.compile(
+    r"(?:1[ .-]?)?\(?(?:8(?:00|33|44|55|66|77|88)|900)\)?[ .-]|0[ .-]?(?:800|808|900)|0[ .]?8\d\d[ .]\d{3}[ .]\d{3}$"
+)
 _ISO_DATE = re.compile(r"(?:19|20)\d\d([-./ ]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])")
 # Kept for films and books: NANP 555-01xx, Ofcom's, ARCEP's (fr) and the Bundesnetzagentur's lists of drama numbers.
 _FICTION = re.compile(

@@ -40,7 +40,9 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ("JSON Web Token", r"eyJ[A-Za-z0-9_\-]{8,}\.eyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{16,}"),
 )  # fmt: skip
 _TOKEN = re.compile(
-    r"(?<![A-Za-z0-9_\-])(?:" + "|".join(f"(?P<k{number}>{form})" for number, (_, form) in enumerate(_FORMS)) + r")(?![A-Za-z0-9_\-])"
+    r"(?<![A-Za-z0-9_\-])(?:"
+    + "|".join(f"(?P<k{number}>{form})" for number, (_, form) in enumerate(_FORMS))
+    + r")(?![A-Za-z0-9_\-])"
 )
 _PEM = re.compile(
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?P<body>[^-]{40,20000})(?:-----END [A-Z0-9 ]{0,40}-----)?"
@@ -74,7 +76,9 @@ def _real(name: str, token: str) -> bool:
         return False
     # A key is drawn at random: words with hyphens have no digits, a filler few different characters.
     body = token[4:]
-    if name in ("OpenAI key", "Slack token", "Stripe key", "GitLab token") and not any(char.isdigit() for char in body):
+    if name in ("OpenAI key", "Slack token", "Stripe key", "GitLab token") and not any(
+        char.isdigit() for char in body
+    ):
         return False
     return len(set(body)) > 6
 
