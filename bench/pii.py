@@ -52,7 +52,7 @@ NAIVE = {
     "pii_nir": r"\b[12]\s?\d{2}\s?\d{2}\s?\d{2}\s?\d{3}\s?\d{3}\s?\d{2}\b",
     "pii_ssn": r"\b\d{3}-\d{2}-\d{4}\b",
     "pii_ip": r"\b(?:\d{1,3}\.){3}\d{1,3}\b",
-    "secret": r"AKIA[0-9A-Z]{16}|ghp_[A-Za-z0-9]{36}|sk-[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{30,}|-----BEGIN [A-Z ]*PRIVATE KEY",
+    "secret": r"AKIA[0-9A-Z]{16}|ghp_[A-Za-z0-9]{36}|sk-[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{30,}|-----BEGIN [A-Z ]*KEY",
 }
 
 
@@ -129,9 +129,8 @@ def accuracy(path: Path, shown: int) -> bool:
             right[span.kind] += hit
             if not hit:
                 missed.append(f"  false {span.kind}: {text[max(0, span.start - 30) : span.end + 10]!r}")
-    print(
-        f"\n{path.name}: {len(rows)} texts\n  {'kind':<10} {'labelled':>8} {'recall':>7} {'found':>6} {'precision':>9}"
-    )
+    print(f"\n{path.name}: {len(rows)} texts")
+    print(f"  {'kind':<10} {'labelled':>8} {'recall':>7} {'found':>6} {'precision':>9}")
     good = True
     for kind in KINDS:
         recall = recalled[kind] / labelled[kind] if labelled[kind] else None

@@ -9,13 +9,17 @@ from core.data.checks.characters import texts
 from core.data.findings import RowFinding
 
 _REPLACED = "\ufffd"
-# UTF-8 read as another encoding gives two characters above ASCII side by side, or one before a no-break space that
-# became a space; French and German words hardly ever do. Chinese, Japanese and Korean come out of no such accident.
-_SUSPECT = re.compile("[\u0080-\u2e7f\ufb00-\ufb4f]{2}|[ÂÃâ][ \u20ac?]|[\u0080-\u009f]")
+# UTF-8 read as another encoding gives two characters above ASCII side by side, the first no mark of punctuation, or
+# one before a no-break space that became a space; French and German words hardly ever do, and Chinese, Japanese and
+# Korean come out of no such accident.
+_SUSPECT = re.compile(
+    "[\u0080-\u009f\u00c0-\u200f\u201a\u2045-\u2e7f\ufb00-\ufb4f](?:[^\x00-\x7f]|(?<=[\u0080-\u009f])|(?<=[ÂÃ]) )"
+)
 _NAMES = {"sloppy-windows-1252": "windows-1252", "sloppy-windows-1251": "windows-1251", "utf-8-variants": "utf-8",
           "sloppy-windows-1250": "windows-1250", "sloppy-windows-1253": "windows-1253",
           "sloppy-windows-1254": "windows-1254", "sloppy-windows-1257": "windows-1257"}  # fmt: skip
 _WINDOW = 200
+_SHOWN = 8
 
 
 def check_damage(value: Any, found: list[RowFinding]) -> None:
@@ -35,7 +39,9 @@ def check_damage(value: Any, found: list[RowFinding]) -> None:
             if damage is not None:
                 seen.add("mojibake")
                 start, end, right, chain = damage
-                message = f"`{field}` has “{text[start:end]}” for “{right}” at character {start + 1}"
+                before, after = text[max(0, start - _SHOWN) : start], text[end : end + _SHOWN]
+                wrong, meant = before + text[start:end] + after, before + right + after
+                message = f"`{field}` has “{wrong}” for “{meant}” at character {start + 1}"
                 found.append(RowFinding("mojibake", message, detail=chain, field=field))
 
 

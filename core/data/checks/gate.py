@@ -22,6 +22,14 @@ _NUMBER = re.compile(rb"[0-9](?<![0-9.,*^$].)(?<!<<.)(?:%b[0-9]){6,}+(?!%b[=*^+]
 # What keys are made of becomes `a`; the colon is there for IPv6 and Telegram.
 _KEYS = bytes(97 if code < 128 and (chr(code).isalnum() or chr(code) in "_-+:") else 32 for code in range(256))
 _RUN = b"a" * 20
+# A part of every form in core.data.pii.secrets that little else has.
+_KEY_MARKS = (
+    *b"AKIA ASIA ghp_ gho_ ghu_ ghs_ ghr_ github_pat_ glpat- gldt- glrt- glcbt- glptt- glft- glsoat- sk- hf_".split(),
+    *b"api_org_ xox xapp- hooks.slack AIza GOCSPX- sk_ rk_ whsec_ SG. npm_ pypi- gsk_ xai- nvapi- r8_ _v1_".split(),
+    *b"dapi shpat_ shpca_ shppa_ shpss_ :AA AGE-SECRET eyJ".split(),
+    b"PRIVATE KEY",
+)
+_EIGHT_GROUPS = re.compile(rb"[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{1,4}:){6}[0-9A-Fa-f]").search
 _COLONS, _ESCAPED = re.compile(b"::").search, re.compile(rb"\\u").search
 # One literal byte at the start lets the search leap from one to the next. EF begins DeepSeek's wide bar.
 _ANGLE = re.compile(rb"<[A-Za-z/|<\xef](?!<?[0-9])").search
@@ -39,8 +47,8 @@ def flags(raw: bytes) -> int:
     """What the row that `raw` holds may have, as a sum of MAIL, DIGITS, KEYS, MARKS, WIDE and ADDRESS6; mostly 0.
 
     MAIL: an at sign. DIGITS: seven digits with at most separators between them (so that an IP address of fewer goes
-    unseen). KEYS: a run as long as the shortest key. MARKS: a bracket or brace before a letter. WIDE: characters
-    outside of ASCII. ADDRESS6: two colons.
+    unseen). KEYS: a run as long as the shortest key, and a maker's mark. MARKS: a bracket or brace before a letter.
+    WIDE: characters outside of ASCII. ADDRESS6: two colons, or eight groups.
     """
     found = 0 if raw.isascii() else WIDE
     if _ESCAPED(raw):
@@ -53,7 +61,10 @@ def flags(raw: bytes) -> int:
     if _COLONS(raw):
         found |= ADDRESS6
     if raw.translate(_KEYS).find(_RUN) >= 0:
-        found |= KEYS
+        if any(mark in raw for mark in _KEY_MARKS):
+            found |= KEYS
+        if _EIGHT_GROUPS(raw):
+            found |= ADDRESS6
     if raw.translate(_DIGITS, _SEPARATORS).find(_SEVEN) >= 0 and _NUMBER(raw):
         found |= DIGITS
     if _ANGLE(raw) or _BRACKET(raw) or _BRACE(raw):

@@ -1,4 +1,4 @@
-"""Marks that belong to a machine and not to a reader: control tokens of models, fields of templates never filled in."""
+"""Marks for a machine and not for a reader: control tokens of models, fields of templates never filled in."""
 
 from __future__ import annotations
 
@@ -26,43 +26,53 @@ _FAMILIES: tuple[tuple[str, str], ...] = (
     ("sentencepiece", r"<(?:bos|eos|unk|pad)>"),
     ("unknown", r"<\|/?[A-Za-z][A-Za-z0-9_\-]{1,40}\|>"),
 )  # fmt: skip
-_SPECIAL = re.compile("|".join(f"(?P<f{number}>{form})" for number, (_, form) in enumerate(_FAMILIES)))
+_KNOWN = tuple((family, re.compile(form)) for family, form in _FAMILIES)
+# One literal character at the start of each lets the search leap.
+_ANGLED = re.compile(
+    r"<(?:\|/?[A-Za-z][A-Za-z0-9_\-]{1,40}\|>|｜[^｜<>\n]{1,40}｜>|(?:</?SYS>|(?:start|end)_of_(?:turn|image)|"
+    r"[be]os|unk|pad|[se]op|[BE]O[SP]_TOKEN)>)"
+)
+_SQUARE = re.compile(r"\[(?:/?(?:INST|[A-Z]{4,9}_[A-Z]{5,8})|gMASK)\]")
 # Llama and Mistral's ends of a sequence are HTML's struck-out text: a pair inside a text is that.
 _SENTENCE = re.compile(r"</?s>")
 _STRUCK = re.compile(r"<s>(?:(?!</?s>|\[/?INST\]).){1,2000}</s>", re.DOTALL)
 
 _WORDS = (
     r"(?:(?:first|last|full|middle|family|given|customer|client|user|company|brand|product|project|event|city|"
-    r"recipient|sender|contact|school|job|team|author|manager|employee|candidate|patient|student|teacher|organi[sz]ation|"
-    r"institution|charity|business|department|app|store|position|street)['’]?s?[ _\-]?)?"
-    r"(?:name|names|surname)|username|date|today|email|e-mail|phone|phone[ _]number|address|email[ _]address|city|country|"
-    r"company|customer|recipient|sender|author|organi[sz]ation|(?:job|book|movie|course)[ _]title|amount|price|url|"
-    r"(?:order|invoice|ticket|account|tracking|reference)[ _](?:id|number)|assistant_?name|bot_?name|company_?name|user_?name"
+    r"recipient|sender|contact|school|job|team|author|manager|employee|candidate|patient|student|teacher|"
+    r"organi[sz]ation|institution|charity|business|department|app|store|position|street)['’]?s?[ _\-]?)?"
+    r"(?:name|names|surname)|username|date|today|email|e-mail|phone|phone[ _]number|address|email[ _]address|city|"
+    r"country|company|customer|recipient|sender|author|organi[sz]ation|(?:job|book|movie|course)[ _]title|amount|"
+    r"price|url|(?:order|invoice|ticket|account|tracking|reference)[ _](?:id|number)|(?:assistant|bot|company|user)_?name"
 )
 # In braces these are variables; in brackets they are headings and forms of an answer.
 _VARIABLES = (
     r"topic|subject|question|answer|context|query|user_?input|instruction|prompt|placeholder|adjective|noun|verb"
 )
+# The brace comes first, for the search leaps from one to the next; then what may not stand before it.
+_OPEN = r"\{(?<![\\${}#%=_^/\"'`\w]\{)"
+_YOURS = r"your (?!answer|response|choice|guess|explanation)[^\]\[\n]{1,40}"
+_FILL = r"(?:enter|add|type|write|fill in) (?:your|the|a|an|text|name|date|amount|details)\b[^\]\[\n]{0,40}"
 _TEMPLATES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("{{…}}", re.compile(r"(?<![\\${}#%=_^\"'\w])\{\{[ ]?[A-Za-z_][\w.]{0,40}(?:[ ][\w]{1,20}){0,2}[ ]?\}\}(?!\})")),
-    ("{…}", re.compile(rf"(?<![\\${{}}#%=_^/\"'`\w])\{{(?:{_WORDS}|{_VARIABLES})\}}(?![\w({{}}\"'`=/])", re.IGNORECASE)),
-    ("[…]", re.compile(
-        rf"\[(?:insert[ :_][^\]\[\n]{{1,60}}|your (?!answer|response|choice|guess|explanation)[^\]\[\n]{{1,40}}|(?:enter|add|type|write|fill in) (?:your|the|a|an|text|name|date|amount|details)"
-        rf"\b[^\]\[\n]{{0,40}}|(?:{_WORDS})(?: here)?)\](?![(\[:])", re.IGNORECASE)),
-    ("<…>", re.compile(
-        rf"<(?:(?:your|insert|enter)[ _\-][^<>\n\"=/]{{1,40}}|(?:{_WORDS})(?:[ _]here))>", re.IGNORECASE)),
-)  # fmt: skip
+    ("{{…}}", re.compile(_OPEN + r"\{[ ]?[A-Za-z_][\w.]{0,40}(?:[ ]\w{1,20}){0,2}[ ]?\}\}(?!\})")),
+    ("{…}", re.compile(_OPEN + rf"(?:{_WORDS}|{_VARIABLES})\}}(?![\w({{}}\"'`=/])", re.IGNORECASE)),
+    (
+        "[…]",
+        re.compile(rf"\[(?:insert[ :_][^\]\[\n]{{1,60}}|{_YOURS}|{_FILL}|(?:{_WORDS})(?: here)?)\](?![(\[:])", re.I),
+    ),
+    ("<…>", re.compile(rf"<(?:(?:your|insert|enter)[ _\-][^<>\n\"=/]{{1,40}}|(?:{_WORDS})[ _]here)>", re.IGNORECASE)),
+)
 # A text about templates, or of code, has such marks rightly.
 _ABOUT = re.compile(
-    r"\b(?:templat\w*|placeholders?|mail ?merge|jinja2?|handlebars|mustache|liquid|vue(?:\.?js)?|angular|django|twig|helm|"
-    r"ansible|f-strings?|format strings?|string formatting|interpolat\w*|latex|curly brac\w*|brackets?|react|jsx|"
-    r"github actions|mad ?libs?|fill[- ]in|fill in|blanks?|wikitext)\b",
+    r"\b(?:templat\w*|placeholders?|mail ?merge|jinja2?|handlebars|mustache|liquid|vue(?:\.?js)?|angular|django|twig|"
+    r"helm|ansible|f-strings?|format strings?|string formatting|interpolat\w*|latex|curly brac\w*|brackets?|jsx|"
+    r"github actions|mad ?libs?|fill[- ]in|blanks?|wikitext)\b",
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"```|\{%|</[a-z]+\d?>|\bdef \w+\(|\bfunction\b[^.\n]{0,40}\(|\bconst \w+ =|\bclass \w+[:({ ]|#include\b|\bimport \w+|"
-    r"\.format\(|\bf[\"']|\$\"|\\(?:begin|frac|text|left|mathbb|sum)\b|\bSELECT\b.{1,80}\bFROM\b|;\s*\n|=>|\bprintf?\(|"
-    r"^\s{0,8}[\w\-]+: .*\$\{",
+    r"```|\{%|</[a-z]+\d?>|\bdef \w+\(|\bfunction\b[^.\n]{0,40}\(|\bconst \w+ =|\bclass \w+[:({ ]|#include\b|"
+    r"\bimport \w+|\.format\(|\bf[\"']|\$\"|\\(?:begin|frac|text|left|mathbb|sum)\b|\bSELECT\b.{1,80}\bFROM\b|;\s*\n|"
+    r"=>|\bprintf?\(|^\s{0,8}[\w\-]+: .*\$\{",
     re.MULTILINE,
 )
 
@@ -91,8 +101,12 @@ def special_tokens(text: str) -> list[tuple[str, int, str]]:
     """The control tokens in a text: family, start, token."""
     found: list[tuple[str, int, str]] = []
     if "<" in text or "[" in text:
-        for match in _SPECIAL.finditer(text):
-            found.append((_FAMILIES[int(str(match.lastgroup)[1:])][0], match.start(), match.group()))
+        for shape in (_ANGLED, _SQUARE):
+            for match in shape.finditer(text):
+                token = match.group()
+                family = next((name for name, form in _KNOWN if form.fullmatch(token)), None)
+                if family is not None:
+                    found.append((family, match.start(), token))
         if "s>" in text:
             struck = [match.span() for match in _STRUCK.finditer(text) if text[: match.start()].strip()]
             for match in _SENTENCE.finditer(text):

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from core.data.checks.characters import texts
+from core.data.checks.gate import MAIL, PRIVATE
 from core.data.findings import RowFinding
 from core.data.pii.span import Span
 from core.data.pii.spans import find_spans, mask
@@ -25,12 +26,17 @@ _IDENTIFIER = re.compile(
 )
 
 
-def check_personal(value: Any, found: list[RowFinding]) -> None:
-    """Add a finding for each kind of personal data, and each maker of secrets, in any text of `value`."""
+def check_personal(value: Any, gate: int, found: list[RowFinding]) -> None:
+    """Add a finding for each kind of personal data, and each maker of secrets, in any text of `value`.
+
+    Args:
+        gate: what `core.data.checks.gate.flags` says of the row.
+    """
+    mail_only = not gate & (PRIVATE & ~MAIL)
     first: dict[tuple[str, str], tuple[str, Span, str]] = {}
     counts: dict[tuple[str, str], int] = {}
     for field, text in texts(value, ""):
-        if len(text) < 6 or _IDENTIFIER.search(field):
+        if len(text) < 6 or (mail_only and "@" not in text) or _IDENTIFIER.search(field):
             continue
         for span in find_spans(text):
             key = (span.kind, span.detail if span.kind == "secret" else "")

@@ -13,14 +13,16 @@ _LONGEST = 32
 # As whole texts these stand for nothing, however they are written.
 _ALWAYS = frozenset({
     "n/a", "n.a", "n\\a", "noinput", "no input", "nooutput", "no output", "not applicable", "todo", "to do", "tbd",
-    "to be determined", "to be done", "tba", "fixme", "placeholder", "lorem ipsum", "null", "nan", "#n/a", "#ref!", "xxx",
-    "xxxx", "insert text here", "your text here", "text here", "your answer here", "answer here", "enter text here",
-    "your input here", "input here", "no content", "no response", "aucune entrée", "sans objet", "à compléter",
-    "keine eingabe", "keine angabe", "k.a", "k. a",
+    "to be determined", "to be done", "tba", "fixme", "placeholder", "lorem ipsum", "null", "nan", "#n/a", "#ref!",
+    "xxx", "xxxx", "insert text here", "your text here", "text here", "your answer here", "answer here",
+    "enter text here", "your input here", "input here", "no content", "no response", "aucune entrée", "sans objet",
+    "à compléter", "keine eingabe", "keine angabe", "k.a", "k. a",
 })  # fmt: skip
-# These stand for nothing in brackets only, or where they are written exactly so: sodium is Na, a prompt may be “None”.
-_BRACKETED = frozenset({"none", "empty", "blank", "deleted", "removed", "nil", "undefined", "na", "missing", "output", "answer",
-                        "response", "text", "prompt", "input"})  # fmt: skip
+# These stand for nothing in brackets only, or written exactly so: sodium is Na, a right answer may be “None”.
+_BRACKETED = frozenset({
+    "none", "empty", "blank", "deleted", "removed", "nil", "undefined", "na", "missing", "output", "answer",
+    "response", "text", "prompt", "input",
+})  # fmt: skip
 _EXACT = frozenset({"NA", "NULL", "NaN", "nan", "undefined", "NIL"})
 # As a prompt “None” says nothing; as an answer it may be right.
 _PROMPTS = frozenset({"none", "nil", "undefined", "nothing", "empty", "blank", "(none)"})

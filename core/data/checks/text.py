@@ -21,4 +21,4 @@ def check_text(raw: bytes, value: Any, found: list[RowFinding]) -> None:
     if gate & WIDE:
         check_damage(value, found)
     if gate & PRIVATE:
-        check_personal(value, found)
+        check_personal(value, gate, found)

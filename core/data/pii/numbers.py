@@ -14,8 +14,7 @@ _LEFT = r"(?<![\w#$€£])(?<!\d[.,\-/])(?<!\d\s)(?<!0[xX])"
 _RIGHT = r"(?![\w%])(?![.,\-/]\d)(?!\s\d)"
 
 _CARD = re.compile(
-    _LEFT + rf"(?:\d{{12,19}}|\d{{4}}(?P<a>[ -])(?:\d{{4}}(?P=a)){{2,3}}\d{{1,4}}"
-    rf"|\d{{4}}(?P<b>[ -])\d{{6}}(?P=b)\d{{4,5}})" + _RIGHT,
+    _LEFT + r"(?:\d{12,19}|\d{4}(?P<a>[ -])(?:\d{4}(?P=a)){2,3}\d{1,4}|\d{4}(?P<b>[ -])\d{6}(?P=b)\d{4,5})" + _RIGHT,
     re.ASCII,
 )
 # Prefixes and lengths: ISO/IEC 7812 issuer ranges as the schemes publish them (also en.wikipedia.org/wiki/
@@ -33,7 +32,7 @@ _SCHEMES: tuple[tuple[str, tuple[tuple[int, int], ...], tuple[int, ...]], ...] =
                  (604, 604)), (12, 13, 14, 15, 16, 17, 18, 19)),
 )  # fmt: skip
 
-# Length by country: SWIFT's IBAN registry (swift.com/standards/data-standards/iban-international-bank-account-number).
+# Length by country: SWIFT's IBAN registry (swift.com/standards/data-standards).
 _IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
     "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29,
@@ -55,7 +54,7 @@ _NIR = re.compile(
 
 _SSN = re.compile(_LEFT + r"(?<!-)(\d{3})(?P<s>[- ]?)(\d\d)(?P=s)(\d{4})(?!-)" + _RIGHT, re.ASCII)
 _SSN_WORDS = re.compile(r"\bSSNs?\b|social[ -]security", re.IGNORECASE)
-# Printed in advertisements and forms; the first two the administration itself withdrew (ssa.gov/history/ssn/misused.html).
+# Printed in advertisements and forms; the administration withdrew the first two (ssa.gov/history/ssn).
 _SAMPLE_SSNS = frozenset({"078051120", "219099999", "123456789"})
 
 

@@ -30,9 +30,9 @@ _NAMED = re.compile(
 _NATIONAL: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("US", re.compile(r"(?:1[ .-])?(?:\(\d{3}\) ?|\d{3}([.-]))\d{3}[.-]\d{4}" + _EXTENSION)),
     ("FR", re.compile(rf"0[1-9](?:([{_GAP}.-])\d\d)(?:\1\d\d){{3}}")),
-    ("GB", re.compile(rf"\(?0(?:2\d\)?[{_GAP}]\d{{4}}[{_GAP}]\d{{4}}|1\d{{3}}\)?[{_GAP}]\d{{6}}|7\d{{3}}[{_GAP}]\d{{3}}[{_GAP}]?\d{{3}})")),
+    ("GB", re.compile(r"\(?0(?:2\d\)? \d{4} \d{4}|1\d{3}\)? \d{6}|7\d{3} \d{3} ?\d{3})")),
     ("DE", re.compile(r"\(?0[2-9]\d{1,4}\)?(?: ?/ ?|-)\d{5,8}")),
-)  # fmt: skip
+)
 _NAMED_AFTER = re.compile(r"[^\w\n]{1,3}(?:office|fax|mobile|cell|home|work|desk|phone|tel|direct)\b", re.IGNORECASE)
 _REGIONS = ("US", "FR", "GB", "DE", "ES", "IT", "CH", "BE", "NL", "SE", "IN", "AU", "BR", "JP")
 _LOOSE = re.compile(r"[\d().\- \u00a0\u202f/+–]+")
@@ -85,7 +85,7 @@ def _dull(digits: str, found: str) -> bool:
 
 
 def _plausible(found: str, named: bool) -> bool:
-    """Whether a number with its country code is one that the country gives out, or could be where it is called one."""
+    """Whether a number with its country code is given out there, or could be and is called one."""
     import phonenumbers
 
     number = _parse(f"+{found[2:]}" if found.startswith("00") else found.replace("(+", "+(", 1), None)

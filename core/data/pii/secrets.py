@@ -18,7 +18,8 @@ _FORMS: tuple[tuple[str, str], ...] = (
     ("GitLab token", r"gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[A-Za-z0-9_\-]{20,64}"),
     ("Anthropic key", r"sk-ant-[a-z]{3,5}\d\d-[A-Za-z0-9_\-]{80,120}"),
     ("OpenRouter key", r"sk-or-v1-[0-9a-f]{64}"),
-    ("OpenAI key", r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_\-]{20,200}|sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}|sk-[A-Za-z0-9]{32,64}"),
+    ("OpenAI key", r"sk-(?:proj|svcacct|admin|None)-[A-Za-z0-9_\-]{20,200}|sk-[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}|"
+                   r"sk-[A-Za-z0-9]{32,64}"),
     ("Hugging Face token", r"hf_[A-Za-z0-9]{30,40}|api_org_[A-Za-z0-9]{34}"),
     ("Slack token", r"xox[abeoprs]-(?:[0-9]{8,14}-){1,3}[A-Za-z0-9\-]{16,80}|xapp-\d-[A-Z0-9]+-\d+-[a-f0-9]{20,80}"),
     ("Slack webhook", r"hooks\.slack\.com/services/T[A-Z0-9]{7,12}/B[A-Z0-9]{7,12}/[A-Za-z0-9]{20,32}"),
@@ -45,7 +46,8 @@ _TOKEN = re.compile(
     + r")(?![A-Za-z0-9_\-])"
 )
 _PEM = re.compile(
-    r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?P<body>[^-]{40,20000})(?:-----END [A-Z0-9 ]{0,40}-----)?"
+    r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?P<body>[^-]{40,20000})"
+    r"(?:-----END [A-Z0-9 ]{0,40}-----)?"
 )
 _PEM_DATA = re.compile(r"[A-Za-z0-9+/=]{40}")
 # What people write where a key would stand, and keys that handbooks print (AWS's, jwt.io's).

@@ -52,7 +52,7 @@ def find_spans(text: str, kinds: Iterable[str] = KINDS) -> list[Span]:
         likely.add("pii_email")
     if gate & KEYS:
         likely.add("secret")
-    if gate & (KEYS | ADDRESS6):
+    if gate & ADDRESS6:
         likely.add("pii_ip")
     if gate & DIGITS:
         longest = max((sum(map(str.isdigit, match.group())) for match in _NUMBER.finditer(text)), default=0)
