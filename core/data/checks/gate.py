@@ -29,7 +29,7 @@ _KEY_MARKS = (
     *b"dapi shpat_ shpca_ shppa_ shpss_ :AA AGE-SECRET eyJ".split(),
     b"PRIVATE KEY",
 )
-_EIGHT_GROUPS = re.compile(rb"[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{1,4}:){6}[0-9A-Fa-f]").search
+_EIGHT_GROUPS = re.compile(rb":(?:[0-9A-Fa-f]{1,4}:){6}[0-9A-Fa-f]").search
 _COLONS, _ESCAPED = re.compile(b"::").search, re.compile(rb"\\u").search
 # One literal byte at the start lets the search leap from one to the next. EF begins DeepSeek's wide bar.
 _ANGLE = re.compile(rb"<[A-Za-z/|<\xef](?!<?[0-9])").search
@@ -39,7 +39,7 @@ _BRACE = re.compile(rb"\{[A-Za-z{ ]").search
 _ESCAPES = (
     (b"\\u003c", b"<"), (b"\\u003e", b">"), (b"\\u003C", b"<"), (b"\\u003E", b">"), (b"\\u0040", b"@"),
     (b"\\uff5c", b"|"), (b"\\uFF5C", b"|"), (b"\\u00a0", b" "), (b"\\u00A0", b" "), (b"\\u202f", b" "),
-    (b"\\u202F", b" "), (b"\\u2013", b" "), (b"\\/", b"/"),
+    (b"\\u202F", b" "), (b"\\u2013", b" "),
 )  # fmt: skip
 
 

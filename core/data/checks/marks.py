@@ -43,7 +43,8 @@ _WORDS = (
     r"organi[sz]ation|institution|charity|business|department|app|store|position|street)['’]?s?[ _\-]?)?"
     r"(?:name|names|surname)|username|date|today|email|e-mail|phone|phone[ _]number|address|email[ _]address|city|"
     r"country|company|customer|recipient|sender|author|organi[sz]ation|(?:job|book|movie|course)[ _]title|amount|"
-    r"price|url|(?:order|invoice|ticket|account|tracking|reference)[ _](?:id|number)|(?:assistant|bot|company|user)_?name"
+    r"price|url|(?:order|invoice|ticket|account|tracking|reference)[ _](?:id|number)|"
+    r"(?:assistant|bot|company|user)_?name"
 )
 # In braces these are variables; in brackets they are headings and forms of an answer.
 _VARIABLES = (

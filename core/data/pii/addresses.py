@@ -71,10 +71,10 @@ def _local_start(text: str, at: int) -> int:
         start -= 1
     # Marks may stand inside a local part; before it they are the sentence's.
     local = text[start:at]
-    for mark in "/=|{}`'*":
+    for mark in "/=|{}`*":
         if mark in local:
             local = local[local.rindex(mark) + 1 :]
-    return at - len(local.lstrip(".!#$%&+-?^~"))
+    return at - len(local.lstrip(".!#$%&'+-?^~"))
 
 
 def _is_mail(text: str, start: int, at: int, match: re.Match[str]) -> bool:

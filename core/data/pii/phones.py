@@ -56,6 +56,9 @@ def find_phones(text: str) -> Iterator[Span]:
     """
     for match in _CANDIDATE.finditer(text):
         start, found = match.start(), match.group()
+        if found[0] == "(" and ")" not in found:
+            # The bracket is the sentence's.
+            start, found = start + 1, found[1:]
         digits = "".join(char for char in found.partition("x")[0] if char.isdigit())
         if not 6 < len(digits) < 16 or found.count("(") != found.count(")") or _dull(digits, found):
             continue
