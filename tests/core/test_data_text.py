@@ -270,6 +270,9 @@ def test_csv_and_plain_text_are_looked_at_too(tmp_path: Path) -> None:
     table.write_text('text,label\n"Hello <|im_end|>",a\nfine,b\n"Call +33 6 12 34 56 78",a\n')
     codes = [[f.code for f in row.findings] for row in open_dataset(table)]
     assert codes == [["special_token"], [], ["pii_phone"]]
+    bare = tmp_path / "bare.csv"
+    bare.write_text("label,text\n7,4539578763621486\n8,fine\n")
+    assert [[f.code for f in row.findings] for row in open_dataset(bare)] == [["pii_card"], []]
     wide = tmp_path / "wide.jsonl"
     wide.write_text(json.dumps(chat("Hi", "Bye <|im_end|> é"), ensure_ascii=False) + "\n", encoding="utf-16")
     assert [f.code for row in open_dataset(wide) for f in row.findings] == ["special_token"]

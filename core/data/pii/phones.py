@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _GAP = " \u00a0\u202f"
 _EXTENSION = rf"(?:[{_GAP}]?(?:x|ext\.?|extension|poste)[{_GAP}]?\d{{1,5}})?"
 _CANDIDATE = re.compile(
-    rf"(?<![\w.,/+\-=@#$€£<>*^\\])(?<!\d[{_GAP}])(?:(?:\+|00(?=\d)|\(\+?\d)[{_GAP}]?)?\(?\d"
+    rf"(?<![\w/+\-=@#$€£<>*^\\])(?<!\d[.,{_GAP}])(?:(?:\+|00(?=\d)|\(\+?\d)[{_GAP}]?)?\(?\d"
     rf"(?:[{_GAP}().\-/–]{{0,2}}\d){{5,15}}{_EXTENSION}(?![\w%@^*]|[.,\-/=+<>]\d)",
     re.ASCII,
 )
@@ -23,7 +23,7 @@ _NAMED = re.compile(
     r"(?:\b(?:tele?phones?|phones?|tel|cell(?:phone)?|mobiles?|fax|whatsapp|call(?:ed|ing)?|dial(?:ed|ing)?|texted|"
     r"text (?:me|us|him|her|them)|reach (?:me|us|him|her|them)|ring (?:me|us)|sms|hotline|t[ée]l[ée]phone|t[ée]l|"
     r"portable|joindre|appele[rz]?|telefon\w*|handy\w*|rufnummer|anrufen|mobil|tel[ée]fono|m[óo]vil|celular|desk|"
-    r"messages? (?:to|on)|registered|answering at)\b|☎|📞)[^.!?\d]{0,24}(?:\d{1,2}[.)])?[^\d]{0,4}$",
+    r"messages? (?:to|on)|answering at)\b|☎|📞)[^.!?\d]{0,24}(?:\d{1,2}[.)])?[^\d]{0,4}$",
     re.IGNORECASE,
 )
 # Ways of writing that are hardly anything but a telephone number, by region.
@@ -44,8 +44,8 @@ _ISO_DATE = re.compile(r"(?:19|20)\d\d([-./ ]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]
 # Kept for films and books: NANP 555-01xx, Ofcom's, ARCEP's (fr) and the Bundesnetzagentur's lists of drama numbers.
 _FICTION = re.compile(
     r"(?:1?\d{3})?555(?:01\d\d|1234|1212)|1?555\d{7}|1?(?:123456\d+|1234567890|0?987654321\d?|0123456789)|"
-    r"(?:44|0)(?:1632960\d{3}|2079460\d{3}|7700900\d{3}|1\d{2}4960\d{3})|(?:33|0)(?:1990\d{5}|26191\d{4}|35301\d{4}|46571\d{4}|"
-    r"53649\d{4}|63998\d{4})|(?:49|0)30 ?23125\d+"
+    r"(?:44)?0?(?:1632960\d{3}|2079460\d{3}|7700900\d{3}|1\d{2}4960\d{3})|(?:33)?0?(?:1990\d{5}|26191\d{4}|35301\d{4}|46571\d{4}|"
+    r"53649\d{4}|63998\d{4})|(?:49)?0?3023125\d+"
 )
 
 
