@@ -18,9 +18,8 @@ _SEPARATORS = b" -.()/\xc2\xa0\xe2\x80\xaf\x93"
 _SEVEN = b"0" * 7
 # Arithmetic is full of digits: numbers with signs of it around or more than two characters between are let go.
 _BETWEEN = rb"(?:[ .()/\-]|\xc2\xa0|\xe2\x80[\xaf\x93]){0,2}+"
-_NUMBER = re.compile(
-    rb"[0-9](?<![0-9*^$].)(?<![0-9][.].)(?<!<<.)(?:%b[0-9]){6,}+(?!%b[=*^+])" % (_BETWEEN, _BETWEEN)
-).search
+_ALONE = rb"[0-9](?<![0-9*^$].)(?<![0-9][.].)(?<!<<.)"
+_NUMBER = re.compile(_ALONE + rb"(?:%b[0-9]){6,}+(?!%b[=*^+])" % (_BETWEEN, _BETWEEN)).search
 # What keys are made of becomes `a`; the colon is there for IPv6 and Telegram.
 _KEYS = bytes(97 if code < 128 and (chr(code).isalnum() or chr(code) in "_-+:") else 32 for code in range(256))
 _RUN = b"a" * 20
