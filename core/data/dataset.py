@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 
 from core.data.checks.characters import check_characters, suspicious
+from core.data.checks.placeholders import check_placeholder
+from core.data.checks.text import check_text
 from core.data.example import Example
 from core.data.findings import RowFinding
 from core.data.formats import build, detect, fits_csv, majority, mixes
@@ -116,8 +118,10 @@ class Dataset:
         expected = self._format if self._detected else self.detect_format()
         found = made.findings
         made.value = self._value(row, raw, found)
-        if made.value is not None and suspicious(raw):
-            check_characters(made.value, found)
+        if made.value is not None:
+            if suspicious(raw):
+                check_characters(made.value, found)
+            check_text(raw, made.value, found)
         if found and made.value is None and any(finding.severity == "error" for finding in found):
             return made
         fmt = self._format_of(made.value, expected, found)
@@ -125,6 +129,8 @@ class Dataset:
             example = build(made.value, fmt, row, line, found)
             if not found or not any(finding.severity == "error" for finding in found):
                 made.example = example
+                if example is not None:
+                    check_placeholder(made.value, example, found)
         return made
 
     def _value(self, row: int, raw: bytes, found: list[RowFinding]) -> Any:

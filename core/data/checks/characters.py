@@ -48,15 +48,16 @@ def check_characters(value: Any, found: list[RowFinding]) -> None:
 
 
 def texts(value: Any, field: str) -> Iterator[tuple[str, str]]:
-    """Every text inside a JSON value with the place of it, such as ``messages[1].content``."""
-    if isinstance(value, str):
-        yield field, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from texts(item, f"{field}.{key}" if field else str(key))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from texts(item, f"{field}[{number}]")
+    """Every text inside a JSON value, in order, with the place of it, such as ``messages[1].content``."""
+    todo: list[tuple[str, Any]] = [(field, value)]
+    while todo:
+        place, item = todo.pop()
+        if isinstance(item, str):
+            yield place, item
+        elif isinstance(item, dict):
+            todo += reversed([(f"{place}.{key}" if place else str(key), inner) for key, inner in item.items()])
+        elif isinstance(item, list):
+            todo += [(f"{place}[{number}]", item[number]) for number in range(len(item) - 1, -1, -1)]
 
 
 def _finding(code: str, match: re.Match[str], field: str) -> RowFinding:
