@@ -8,6 +8,9 @@ import evaluate
 from core.evaluation import metrics
 
 
+_ABOUT = "Mean style-and-fact score of the sample data and share of right facts (core/starter/score.py), 0 to 1."
+
+
 class StyleAndFact(evaluate.Metric):
     """Mean style-and-fact score of the sample data and share of right facts (core/starter/score.py), 0 to 1."""
 
@@ -16,7 +19,7 @@ class StyleAndFact(evaluate.Metric):
             {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
         )
         return evaluate.MetricInfo(
-            description=StyleAndFact.__doc__,
+            description=_ABOUT,
             citation="",
             inputs_description="predictions and references: one string a row",
             features=features,
