@@ -7,7 +7,6 @@ import evaluate
 
 from core.evaluation import metrics
 
-
 _ABOUT = "Mean style-and-fact score of the sample data and share of right facts (core/starter/score.py), 0 to 1."
 
 
