@@ -277,7 +277,7 @@ def _plan(trainer: SealedTrainer, job: Job, recipe: Recipe, rows: Encoded, max_l
     trainer.plan = Plan(
         total_steps=total,
         eval_every=eval_every,
-        save_every=settings.save_every or min(tenth, eval_every),
+        save_every=settings.save_every or settings.eval_every or tenth,
         keep=settings.keep_checkpoints,
         accumulation=settings.accumulation,
         facts={"total_steps": total, "recipe": checkpoints.fingerprint(job.spec["recipe"])},
