@@ -125,6 +125,8 @@ def _places(finding: Finding, layout: str) -> str:
     places = (
         [row + 1 for row in finding.rows[:_LINES]] if layout == "json" and finding.rows else finding.lines[:_LINES]
     )
+    if not places:
+        return ""
     word = "row" if layout == "json" and finding.rows else "line"
     more = finding.count - len(places)
     tail = f" and {more:,} more" if more > 0 and len(places) == _LINES else ""
