@@ -130,7 +130,7 @@ def values(facts: Facts, plan: Plan, length: Recommendation) -> dict[str, Recomm
         found["lora.alpha"] = Recommendation(2 * plan.rank, "twice the rank", GUIDE_E)
         found["lora.dropout"] = Recommendation(0.05, "0.05 to 0.1", GUIDE_E)
         if facts.tiny:
-            why = "on a CPU it costs a third of the time, and gains nothing"
+            why = "on a CPU it costs a third of the time"
             found["lora.dropout"] = Recommendation(0.0, why, STARTER)
         if facts.expert_adapters:
             found["lora.dropout"] = Recommendation(0.0, "PEFT has no dropout on fused experts", PEFT)
