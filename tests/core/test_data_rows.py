@@ -171,7 +171,7 @@ def test_preference_pairs_of_every_shape(tmp_path: Path, value: Any) -> None:
         (
             b'{"messages": [{"role": "user", "content": "caf\xe9"}, {"role": "assistant", "content": "b"}]}',
             "invalid_utf8",
-            "",
+            "cp1252",
         ),
         (b"[" * 100_000, "too_deep", ""),
         (b'{"a": ' + b"9" * 5000 + b"}", "big_int", ""),

@@ -46,7 +46,9 @@ class BrowseScreen(DiapasonScreen):
     ACTIONS = ACTIONS
     AUTO_FOCUS = "#rows"
 
-    def __init__(self, path: Path | str, model: str = "starter", format: str | None = None) -> None:
+    def __init__(
+        self, path: Path | str, model: str = "starter", format: str | None = None, map: str | None = None
+    ) -> None:
         """Browse the file `path`; tokens are those of `model`.
 
         Raises:
@@ -55,7 +57,7 @@ class BrowseScreen(DiapasonScreen):
         super().__init__()
         from core.data.dataset import open_dataset
 
-        self.dataset: Dataset = open_dataset(path, format)
+        self.dataset: Dataset = open_dataset(path, format, map, lazy=True)
         self._start_model = model
         self.report: Report | None = None
         self.chosen: Finding | None = None

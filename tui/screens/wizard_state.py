@@ -96,6 +96,7 @@ class WizardState:
             validation=self.validation,
             test=self.test,
             format=self.report.format if self.report else None,
+            map=self.report.map if self.report else None,
             device=self.device,
         )
         # A person's own value may have become impossible since: it then gives way to the recommended one.
