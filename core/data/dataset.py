@@ -56,6 +56,8 @@ class Dataset:
         self._format = self.forced
         self._detected = self.forced is not None
         self._suggestion: str | None = None
+        self._peeked = False
+        self._provisional: str | None = None
 
     @property
     def path(self) -> Path:
@@ -97,9 +99,25 @@ class Dataset:
         """Find all rows, telling `progress` the bytes done; return how many there are."""
         return len(self.source.index(progress))
 
+    def peek(self) -> int:
+        """How many of the first rows can be read before all rows are found; for a start, while `index` runs.
+
+        Until then their format is told from themselves alone.
+        """
+        head = self.source.head()
+        if self.source.indexed or self._detected:
+            return len(head)
+        if self.layout == "csv" and not self.source.dialect.header:
+            # The columns of such a table are named after all of it.
+            return 0
+        values = [self._sample(row, self.source.raw(row)) for row in range(min(len(head), _SAMPLE // 4))]
+        self._provisional = fits_csv(self.source.columns) if self.layout == "csv" else majority(values)
+        self._peeked = True
+        return len(head)
+
     def line(self, row: int) -> int:
         """The physical line, from 1, on which row `row` starts."""
-        return int(self.source.index().lines[row])
+        return int(self.source.known(row).lines[row])
 
     def raw(self, row: int) -> bytes:
         """The exact bytes of row `row`, without its line end."""
@@ -107,8 +125,10 @@ class Dataset:
 
     def row(self, row: int) -> Row:
         """Row `row`, from 0. Raises IndexError where there is none."""
-        index = self.source.index()
-        if not 0 <= row < len(index):
+        if row < 0:
+            raise IndexError(row)
+        index = self.source.known(row)
+        if row >= len(index):
             raise IndexError(row)
         return self.read(row, int(index.lines[row]), self.source.raw(row))
 
@@ -124,7 +144,12 @@ class Dataset:
         """The row that `raw` makes."""
         made = Row(row, line, raw)
         # Settled first: in a CSV file without a header it names the columns.
-        expected = self._format if self._detected else self.detect_format()
+        if self._detected:
+            expected = self._format
+        elif self._peeked and not self.source.indexed:
+            expected = self._provisional
+        else:
+            expected = self.detect_format()
         found = made.findings
         if len(raw) > HUGE_ROW and not _check_size(self.source, row, raw, found):
             return made
@@ -147,7 +172,7 @@ class Dataset:
     def _value(self, row: int, raw: bytes, found: list[RowFinding]) -> Any:
         layout = self.source.layout
         if layout == "csv":
-            return parse_record(raw, self.source, self.source.index().bad.get(row), found)
+            return parse_record(raw, self.source, self.source.known(row).bad.get(row), found)
         if layout == "text":
             text = decode(raw, self.source, found)
             return None if text is None else {"text": text.replace("\r\n", "\n")}
@@ -211,8 +236,8 @@ class Dataset:
 
 def _check_size(source: Source, row: int, raw: bytes, found: list[RowFinding]) -> bool:
     """Name a row that is far too long; whether it is read all the same."""
-    index = source.index()
-    size = int(index.ends[row]) - int(index.starts[row])
+    start, end = source.extent(row)
+    size = end - start
     if len(raw) > LONGEST_ROW:
         text = f"the row has {size >> 20:,} MB and is not read; rows up to {LONGEST_ROW >> 20} MB are"
         found.append(RowFinding("huge_line", text, detail="not_read", level="error"))

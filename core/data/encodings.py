@@ -68,13 +68,29 @@ def sniff_encoding(head: bytes) -> Encoding:
             return Encoding("utf-16-le", wide=True)
         if low > 0.6 * pairs and high == 0:
             return Encoding("utf-16-be", wide=True)
+        # Text of other scripts has fewer; JSON still begins with a bracket.
+        for name, zeros, others, opening in (
+            ("utf-16-le", high, low, head[:2]),
+            ("utf-16-be", low, high, head[1::-1]),
+        ):
+            if (
+                opening in (b"{\0", b"[\0")
+                and zeros > 0.1 * pairs
+                and not others
+                and _decodes(head[: pairs * 2], name)
+            ):
+                return Encoding(name, wide=True)
     return Encoding("utf-8")
 
 
 def is_utf8(head: bytes) -> bool:
     """Whether the first bytes of a file are UTF-8; the last character may be cut off."""
+    return _decodes(head, "utf-8")
+
+
+def _decodes(head: bytes, name: str) -> bool:
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)
+        codecs.getincrementaldecoder(name)().decode(head)
     except UnicodeDecodeError:
         return False
     return True

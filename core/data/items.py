@@ -61,6 +61,21 @@ def inside(
     return Brackets(starts, ends, state.closed_at, between[between < state.closed_at])
 
 
+def first_items(read: ReadAt, start: int, stop: int, *, base: int, first_line: int = 1) -> Index:
+    """The items that lie whole between `start` and `stop`, found at once; none where anything else is among them."""
+    state = _State(depth=base)
+    _scan_on(read, start, stop, state, base, None)
+    starts, ends, lines = (numbers(part) for part in (state.starts, state.ends, state.start_lines))
+    count = min(len(starts), len(ends))
+    starts, ends, lines = starts[:count], ends[:count], lines[:count] + first_line
+    text = read(start, stop)
+    before = np.concatenate([np.asarray([start], np.int64), ends[:-1]])
+    for number, (left, right) in enumerate(zip(before.tolist(), starts.tolist())):
+        if text[left - start : right - start].strip(_GAP):
+            return Index(starts[:number], ends[:number], lines[:number])
+    return Index(starts, ends, lines)
+
+
 def _scan_on(read: ReadAt, start: int, size: int, state: _State, base: int, progress: Progress | None) -> None:
     position = start
     while position < size and state.closed_at is None:

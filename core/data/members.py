@@ -16,8 +16,11 @@ from core.data.items import inside
 from core.data.spool import Spool
 
 # Objects in these lists are parts of a row, not rows.
-PARTS_OF_A_ROW = frozenset([*CONVERSATIONS, "prompt", "completion", "chosen", "rejected", "tools", "history"])
+PARTS_OF_A_ROW = frozenset(
+    [*CONVERSATIONS, "prompt", "completion", "chosen", "rejected", "tools", "functions", "history"]
+)
 _KEY = re.compile(rb'("(?:[^"\\]|\\.){0,200}")\s*:\s*$')
+_TURN = re.compile(rb'\[\s*\{\s*"(?:role|from)"\s*:')
 _NUMBERED = re.compile(rb'\s*\{\s*"0"\s*:')
 _ITEM_KEY = re.compile(rb'\s*"(?:[^"\\]|\\.)*"\s*:')
 # An object that begins with a list, or with scalars and then a list, or with pandas' numbered columns.
@@ -71,9 +74,11 @@ def read_members(read: ReadAt, start: int, size: int, tell: Progress | None = No
 
 
 def row_lists(members: list[Member]) -> list[Member]:
-    """Those members that are lists of objects, and no part of a row."""
+    """Those members that are lists of rows; none where one of them shows that the object is a row itself."""
     lists = [member for member in members if member.opening[:1] == b"[" and member.inner == b"{"]
-    return [member for member in lists if member.key not in PARTS_OF_A_ROW]
+    if any(member.key in PARTS_OF_A_ROW or _TURN.match(member.opening) for member in lists):
+        return []
+    return lists
 
 
 def choose_list(lists: list[Member], part: str) -> Member | None:
@@ -98,7 +103,9 @@ def are_columns(members: list[Member], scalars: bool) -> bool:
         return True
     if not all(member.opening[:1] == b"[" and member.inner for member in members):
         return False
-    if any(member.inner == b"{" and member.key in PARTS_OF_A_ROW for member in members):
+    if any(
+        member.inner == b"{" and (member.key in PARTS_OF_A_ROW or _TURN.match(member.opening)) for member in members
+    ):
         return False
     keys = {member.key.strip().casefold() for member in members}
     return len(keys) > 1 or bool(keys & KNOWN)

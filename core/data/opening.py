@@ -228,7 +228,8 @@ def _decode(text: Text, where: str, tell: Tell | None) -> None:
         if tell:
             tell(done)
     if broken:
-        message = f"{grouped(broken)} characters are broken in {text.encoding.name}; they read as U+FFFD"
+        many = "1 character is" if broken == 1 else f"{grouped(broken)} characters are"
+        message = f"{many} broken in {text.encoding.name} and read as U+FFFD"
         text.notes.append((RowFinding("invalid_utf8", message, text.encoding.name, level="warning"), broken, []))
     _replace(text, spool.finish())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -10,26 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import orjson
 
 from core.data import members
 from core.data.encodings import Encoding, legacy_encoding
 from core.data.findings import RowFinding, grouped
 from core.data.index import Index, Progress, index_lines, index_text
-from core.data.items import index_items
+from core.data.index_cache import load_index, save_index
+from core.data.items import first_items, index_items
 from core.data.layout import Layout, sniff_layout
 from core.data.opening import HEAD, Note, Shard, Text, needs_copy, open_place, read_text
 from core.data.place import find_place
 from core.data.records import Dialect, index_records, sniff_delimiter, try_split
 from core.data.spool import Spool, Tell
 from core.data.unreadable import Unreadable
-from core.errors import DiapasonError
-from core.home import cache_dir
 
 _CACHED_FROM = 32 << 20
-_CACHED_FILES = 24
-_CACHE_VERSION = 2
 _BLOCK = 4 << 20
+_HEAD_BYTES = 1 << 20
 # Beyond this a row is not read at all: its text, and what is made of it, would not fit beside the rest.
 LONGEST_ROW = 64 << 20
 
@@ -61,6 +57,8 @@ class Source:
         self.text_rows = "line"
         self._ready: _Ready | None = None
         self._index: Index | None = None
+        self._head: Index | None = None
+        self._head_lock = threading.Lock()
         self._lock = threading.RLock()
         self._legacy: str | None | bool = False
         self._columns: tuple[str, ...] | None = None
@@ -203,6 +201,28 @@ class Source:
         """Set the columns' names, where the file has no header and its content gave them away."""
         self._columns = names
 
+    def head(self) -> Index:
+        """The first rows, found at once: as many as lie whole in the first megabyte; may be none.
+
+        They are the rows that `index` will find, unless the file's brackets or quotes turn out not to match.
+        """
+        ready = self.prepare()
+        with self._head_lock:
+            if self._head is None:
+                self._head = self._make_head(ready.text, ready.frame, ready.dialect)
+            return self._head
+
+    def known(self, row: int) -> Index:
+        """An index that has row `row`: the head's where the whole is not there yet, else the whole."""
+        if self._index is None and self._head is not None and row < len(self._head):
+            return self._head
+        return self.index()
+
+    def extent(self, row: int) -> tuple[int, int]:
+        """The bytes of the text from which to which row `row` goes."""
+        index = self.known(row)
+        return int(index.starts[row]), int(index.ends[row])
+
     @property
     def indexed(self) -> bool:
         """Whether the row boundaries are known already."""
@@ -213,8 +233,7 @@ class Source:
 
     def raw(self, row: int) -> bytes:
         """The bytes of row `row`, without its line end; of one beyond LONGEST_ROW one byte more than that."""
-        index = self.index()
-        start, end = int(index.starts[row]), int(index.ends[row])
+        start, end = self.extent(row)
         return self.read(start, min(end, start + LONGEST_ROW + 1)).removesuffix(b"\r")
 
     def rows(self, first: int = 0) -> Iterator[tuple[int, int, bytes]]:
@@ -266,7 +285,7 @@ class Source:
         notes = list(text.notes)
         if frame.columns:
             frame = self._turn(text, frame, notes, tell)
-        elif part and part not in frame.parts:
+        elif part and frame.wrapped_key is None:
             names = ", ".join(frame.parts) or "none"
             raise Unreadable(
                 "not_found", f"there is no part `{part[:40]}`", where=str(self.path), hint=f"Parts: {names}."
@@ -302,7 +321,29 @@ class Source:
                    for a, b in zip(first.starts[:20].tolist(), first.ends[:20].tolist(), strict=True)]  # fmt: skip
         return Dialect(delimiter, read_header([try_split(record, delimiter) for record in records]))
 
+    def _make_head(self, text: Text, frame: Layout, dialect: Dialect) -> Index:
+        stop = min(text.size, max(text.start, frame.items_at) + _HEAD_BYTES)
+        if frame.kind == "json":
+            line = 1 + text.read(text.start, frame.items_at).count(b"\n")
+            return first_items(text.read, frame.items_at, stop, base=frame.base, first_line=line)
+        if frame.kind == "jsonl":
+            return _whole(index_lines(text.read, text.start, stop), text.size)
+        if frame.kind == "csv":
+            index = index_records(text.read, text.start, stop, dialect.delimiter)
+            if dialect.header and len(index):
+                index.starts, index.ends, index.lines = index.starts[1:], index.ends[1:], index.lines[1:]
+            return _whole(index, text.size, min(index.bad, default=len(index)) - 1)
+        return index_lines(text.read, 0, 0)
+
     # -- the index ----------------------------------------------------------------------------------------
+
+    def _load_index(self) -> Index | None:
+        key = self._key
+        kept = load_index(key) if key else None
+        if kept is None:
+            return None
+        index, self.text_rows = kept
+        return index
 
     def _make_index(self, progress: Progress | None) -> Index:
         ready = self.prepare()
@@ -328,58 +369,23 @@ class Source:
             index, self.text_rows = index_text(text.read, text.start, text.size, progress)
         else:
             index = index_lines(text.read, text.start, text.size, progress)
-        self._save_index(index)
+        key = self._key
+        if key:
+            save_index(key, index, self.text_rows)
         return index
 
     @property
-    def _cached(self) -> bool:
-        """Whether the index is worth keeping: a copy has to be made anew anyway, and that costs far more."""
-        return self.size >= _CACHED_FROM and not self.text.copied
-
-    def _cache_path(self) -> Path:
+    def _key(self) -> tuple[object, ...] | None:
+        """What the index is kept under; None where it is not worth it: a copy has to be made anew anyway."""
+        if self.size < _CACHED_FROM or self.text.copied:
+            return None
         frame = self.prepare().frame
-        parts = (
-            self.path.absolute(),
-            self.size,
-            self.mtime_ns,
-            frame.kind,
-            frame.base,
-            frame.items_at,
-            _CACHE_VERSION,
-        )
-        name = "\0".join(str(part) for part in parts).encode("utf-8", "surrogateescape")
-        return cache_dir() / "index" / f"{hashlib.blake2b(name, digest_size=16).hexdigest()}.npz"
+        return (self.path.absolute(), self.size, self.mtime_ns, frame.kind, frame.base, frame.items_at)
 
-    def _load_index(self) -> Index | None:
-        if not self._cached:
-            return None
-        try:
-            with np.load(self._cache_path(), allow_pickle=False) as saved:
-                notes = orjson.loads(saved["notes"].tobytes())
-                index = Index(saved["starts"], saved["ends"], saved["lines"])
-            index.blank_lines, index.blank_count, index.crlf_lines, index.ends_with_newline = notes[:4]
-            index.problems = [(code, line, text) for code, line, text in notes[4]]
-            index.bad = {int(row): why for row, why in notes[5]}
-            self.text_rows = str(notes[6])
-            return index
-        except (OSError, ValueError, KeyError, IndexError, EOFError, DiapasonError):
-            return None
 
-    def _save_index(self, index: Index) -> None:
-        if not self._cached:
-            return
-        notes = [index.blank_lines, index.blank_count, index.crlf_lines, index.ends_with_newline, index.problems,
-                 list(index.bad.items()), self.text_rows]  # fmt: skip
-        try:
-            path = self._cache_path()
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
-            np.savez(temporary, starts=index.starts, ends=index.ends, lines=index.lines,
-                     notes=np.frombuffer(orjson.dumps(notes), np.uint8))  # fmt: skip
-            os.replace(temporary, path)
-            kept = sorted(path.parent.glob("*.npz"), key=lambda item: item.stat().st_mtime, reverse=True)
-            for old in kept[_CACHED_FILES:]:
-                old.unlink(missing_ok=True)
-        except (OSError, DiapasonError):
-            # The cache only saves time: a full or read-only disk must not keep anyone from reading data.
-            return
+def _whole(index: Index, size: int, most: int | None = None) -> Index:
+    """The rows of a head's index but the last, which may go on behind it, and `most` at most."""
+    if len(index) and int(index.ends[-1]) < size:
+        most = min(len(index) - 1, len(index) if most is None else most)
+    most = len(index) if most is None else max(0, most)
+    return Index(index.starts[:most], index.ends[:most], index.lines[:most])

@@ -36,6 +36,7 @@ class _Gzip:
 
     def __init__(self) -> None:
         self._inner = zlib.decompressobj(wbits=31)
+        self.broken = False
 
     @property
     def eof(self) -> bool:
@@ -50,7 +51,25 @@ class _Gzip:
         return self._inner.unused_data
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
-        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        data = self._inner.unconsumed_tail + data
+        before = self._inner.copy()
+        try:
+            return self._inner.decompress(data, max_length)
+        except zlib.error:
+            # All that this call had unpacked is lost with its error: do it again in small steps up to the damage.
+            self.broken = True
+            return _salvage(before, data)
+
+
+def _salvage(inner: Any, data: bytes) -> bytes:
+    parts: list[bytes] = []
+    try:
+        while data and not inner.eof:
+            parts.append(inner.decompress(data, 256))
+            data = inner.unconsumed_tail
+    except zlib.error:
+        pass
+    return b"".join(parts)
 
 
 _MAKERS: dict[str, Callable[[], Any]] = {"gzip": _Gzip, "bzip2": bz2.BZ2Decompressor, "xz": lzma.LZMADecompressor}
@@ -108,10 +127,13 @@ def _stream(file: IO[bytes], make: Callable[[], Any], spool: Spool, tell: Tell |
                 tell(done)
         try:
             text = inner.decompress(data, _WRITE)
-        except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError):
-            # What follows the last member and is no member itself is padding or a signature.
-            return "damaged" if not members or packing(data) else ""
+            broken = getattr(inner, "broken", False)
+        except (OSError, EOFError, lzma.LZMAError, ValueError):
+            text, broken = b"", True
         spool.write(text)
+        if broken:
+            # What follows the last member and is no member itself is padding or a signature.
+            return "damaged" if text or not members or packing(data) else ""
         data = b""
         if inner.eof:
             members += 1

@@ -217,7 +217,11 @@ def test_columns_are_cut_the_same_whatever_the_chunk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     hard = ['a"\\,', "],[", "{", "x\n,\\", "", "é\u2028"]
-    values = {"prompt": hard, "completion": [[text, 1, {"k": text}] for text in hard], "n": [1, -2.5, None, True, 10**30, 0]}
+    values = {
+        "prompt": hard,
+        "completion": [[text, 1, {"k": text}] for text in hard],
+        "n": [1, -2.5, None, True, 10**30, 0],
+    }
     path = make(tmp_path, json.dumps(values, indent=2).encode(), "columns.json")
     monkeypatch.setattr("core.data.items.CHUNK", chunk)
     rows = [json.loads(row.raw) for row in open_dataset(path)]
@@ -230,7 +234,9 @@ def test_what_pandas_writes_is_columns_too(tmp_path: Path) -> None:
 
 
 def test_columns_of_different_lengths_are_an_error(tmp_path: Path) -> None:
-    report = check(make(tmp_path, json.dumps({"prompt": ["a", "b", "c"], "completion": ["x", "y"]}).encode(), "u.json"))
+    report = check(
+        make(tmp_path, json.dumps({"prompt": ["a", "b", "c"], "completion": ["x", "y"]}).encode(), "u.json")
+    )
     uneven = found(report, "missing_field", "uneven")
     assert uneven is not None and "`completion` 2" in uneven.message and report.rows_valid == 2
 
@@ -258,8 +264,8 @@ def test_parts_of_a_dict_are_named_and_can_be_chosen(tmp_path: Path, indent: int
     note = found(check(path), "wrapped_list", "parts")
     assert note is not None and "`train` is read" in note.message and "parts.json#test" in note.message
     assert pairs(f"{path}#test") == ROWS[:5] and pairs(f"{path}#val") == ROWS[50:]
-    with pytest.raises(Unreadable, match="no part `dev2`") as caught:
-        open_dataset(f"{path}#dev2")
+    with pytest.raises(Unreadable, match="no part `extra`") as caught:
+        open_dataset(f"{path}#extra")
     assert "train" in str(caught.value)
     prints = {fingerprint(name)["sha256"] for name in (path, f"{path}#test", f"{path}#train")}
     assert len(prints) == 3

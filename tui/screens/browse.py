@@ -115,13 +115,20 @@ class BrowseScreen(DiapasonScreen):
         self.query_one("#filter", Input).can_focus = False
         self.rows.border_title = "rows"
         self._show_top()
-        self.background(self._find_rows, self._rows_found, otherwise=self._broken, group="index")
+        self.background(self.dataset.peek, self._first_rows, otherwise=self._broken, group="index")
 
     def on_unmount(self) -> None:
         """Stop the threads; the file stays open until they have noticed."""
         sys.setswitchinterval(self._switch_seconds)
         self._stop_check.set()
         self._stop_search.set()
+
+    def _first_rows(self, total: int) -> None:
+        """Show the rows that are there at once; all of them are found meanwhile."""
+        if total:
+            self.rows.show(range(total))
+            self.rows.border_title = "the first rows"
+        self.background(self._find_rows, self._rows_found, otherwise=self._broken, group="index")
 
     def _find_rows(self) -> int:
         # Telling the format reads a sample of the rows: better here than when the first one is drawn.
@@ -130,7 +137,7 @@ class BrowseScreen(DiapasonScreen):
 
     def _rows_found(self, total: int) -> None:
         self._located = True
-        self.rows.show(range(total))
+        self.rows.show(range(total), self.rows.row)
         self._title_rows()
         self._start_check()
 
@@ -186,7 +193,7 @@ class BrowseScreen(DiapasonScreen):
         self.top(left, self._progress)
 
     def _unchecked(self) -> str:
-        parts = [visible(self.dataset.path.name)]
+        parts = [visible(self.dataset.name)]
         if self._located:
             parts += [self.dataset.format or "unknown format", f"{count(len(self.dataset))} rows"]
         else:
@@ -249,10 +256,9 @@ class BrowseScreen(DiapasonScreen):
         self.rows.border_subtitle = "esc all rows" if self.chosen is not None or self.needle else ""
 
     def _line(self, row: int, width: int) -> Line:
-        index = self.dataset.source.index()
-        size = int(index.ends[row] - index.starts[row])
+        start, end = self.dataset.source.extent(row)
+        size = end - start
         if size > LONG_ROW:
-            start = int(index.starts[row])
             head = self.dataset.source.read(start, start + 400).decode("utf-8", "replace")
             return "", "", shorten(f"({size / 1e6:.1f} MB) {head}", width)
         text, worst = browse_view.row_line(self.dataset.row(row), width)

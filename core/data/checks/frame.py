@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core.data.checks.characters import SUSPECTS
+import re
+
 from core.data.columns import KNOWN
 from core.data.findings import RowFinding, grouped
 from core.data.index import chunks
@@ -60,7 +61,7 @@ def check_name(source: Source) -> list[RowFinding]:
     """What is odd about the file's name: characters that act on a terminal, a suffix that says another layout."""
     name = source.path.name
     found: list[RowFinding] = []
-    match = SUSPECTS.search(name)
+    match = _ACTING.search(name)
     if match:
         text = f"the name has U+{ord(match.group()):04X} at character {match.start() + 1}"
         found.append(RowFinding("terminal_escape_in_name", text))
@@ -76,6 +77,8 @@ _TOLD = {".jsonl": ("jsonl",), ".ndjson": ("jsonl",), ".json": ("json",), ".csv"
          ".txt": ("text",), ".md": ("text",), ".parquet": ("parquet",)}  # fmt: skip
 _SPOKEN = {"jsonl": "JSON Lines", "json": "JSON", "csv": "a table as text", "text": "plain text",
            "parquet": "a Parquet table"}  # fmt: skip
+# Joiners are part of emoji and of some scripts; these are part of nothing.
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _DELIMITERS = {";": "semicolon", "\t": "tab", "|": "pipe"}
 
 
