@@ -27,6 +27,8 @@ KNOWN = frozenset(
     [name for pair in PAIRS for name in pair]
     + [*TEXTS, *LABELS, *CONVERSATIONS, "instruction", "chosen", "rejected", "system", "id", "tools"]
 )
+# What rows are numbered by; nobody expects a model to learn it.
+IDS = frozenset({"id", "_id", "idx", "index", "uuid", "__index_level_0__"})
 _NAME = re.compile(r"[^\W\d][\w .-]{0,40}")
 # The words by which datasets tells splits in file names (huggingface.co/docs/hub/datasets-file-names-and-splits).
 _SPLITS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",

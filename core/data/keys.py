@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from core.data.columns import CONVERSATIONS, KNOWN, LABELS, PAIRS, TEXTS
+from core.data.columns import CONVERSATIONS, IDS, KNOWN, LABELS, PAIRS, TEXTS
 from core.data.findings import RowFinding
 
 Value = dict[str, Any]
-# What rows are numbered by; nobody expects a model to learn it.
-_IDS = frozenset({"id", "_id", "idx", "index", "uuid", "__index_level_0__"})
 _NAMES = KNOWN | {"history", "functions", "response", "completion"}
 _TALK = frozenset({"system", "tools", "functions", "label"})
 _ANSWERS = frozenset({"output", "response", "completion", "answer"})
 _READ = {
-    "alpaca": _IDS | _ANSWERS | {"instruction", "input", "system", "history"},
-    "chat": _IDS | _TALK | {*CONVERSATIONS},
-    "sharegpt": _IDS | _TALK | {*CONVERSATIONS},
-    "preference": _IDS | _TALK | {*CONVERSATIONS, "chosen", "rejected", "prompt", "instruction", "input", "history",
+    "alpaca": IDS | _ANSWERS | {"instruction", "input", "system", "history"},
+    "chat": IDS | _TALK | {*CONVERSATIONS},
+    "sharegpt": IDS | _TALK | {*CONVERSATIONS},
+    "preference": IDS | _TALK | {*CONVERSATIONS, "chosen", "rejected", "prompt", "instruction", "input", "history",
                                   "question", "query"},
-    "classification": _IDS | {*TEXTS, *LABELS},
-    "text": _IDS | {"text"},
-    "prompt-completion": _IDS | _TALK,
+    "classification": IDS | {*TEXTS, *LABELS},
+    "text": IDS | {"text"},
+    "prompt-completion": IDS | _TALK,
 }  # fmt: skip
-_KNOWN_ROWS = _IDS | _NAMES
+_KNOWN_ROWS = IDS | _NAMES
 TURN_KEYS = frozenset(
     {"role", "from", "content", "value", "text", "name", "tool_calls", "tool_call_id", "function_call", "weight",
      "loss_weight", "id"}

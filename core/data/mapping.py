@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from core.data.columns import CONVERSATIONS, KNOWN
+from core.data.columns import CONVERSATIONS, IDS, KNOWN
 from core.errors import UsageError
 
 Value = dict[str, Any]
@@ -20,7 +20,7 @@ _LISTS = frozenset({"messages", "tools"})
 _KEPT = frozenset({"system", "tools"})
 _MISSING = object()
 _EXAMPLE = "For example: --map prompt=premise,completion=target"
-_ASKS = ("premise", "question", "query", "problem", "document", "article", "context", "source", "src",
+_ASKS = ("premise", "instruction", "question", "query", "problem", "document", "article", "context", "source", "src",
          "sentence1", "body", "post", "title", "input", "prompt", "en", "code")  # fmt: skip
 _TELLS = ("target", "tgt", "hypothesis", "summary", "highlights", "solution", "answer", "reply", "response",
           "abstract", "translation", "output", "completion", "sentence2", "fr", "docstring", "result")  # fmt: skip
@@ -91,7 +91,7 @@ def suggest(rows: Sequence[Any]) -> str | None:
     values = [row for row in rows if isinstance(row, dict)]
     if not values:
         return None
-    names = [name for name in values[0] if "," not in name and "=" not in name]
+    names = [name for name in values[0] if "," not in name and "=" not in name and name not in IDS]
     for name in names:
         if all(_is_talk(row.get(name)) for row in values):
             return f"messages={name}"

@@ -114,7 +114,7 @@ def test_openai_tool_calls_weights_and_parts(tmp_path: Path) -> None:
             ]
         },
     )
-    assert row.example is not None and codes(row) == [("content_parts", "")]
+    assert row.example is not None and codes(row) == [("content_parts", ""), ("tools_missing", "none")]
     user, call, _, answer = row.example.messages
     assert user.content == "Hi\nthere"
     assert call.tool_calls[0]["function"]["arguments"] == {"a": 1} and call.weight == 0
