@@ -82,6 +82,11 @@ class Dataset:
         return self._format
 
     @property
+    def suggestion(self) -> str | None:
+        """A map that would perhaps fit, where no row has a known format; known once the format was looked for."""
+        return self._suggestion
+
+    @property
     def layout(self) -> str:
         """jsonl, json, csv or text."""
         return self.source.layout

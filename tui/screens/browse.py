@@ -175,6 +175,8 @@ class BrowseScreen(DiapasonScreen):
         self.report = report
         self._show_top()
         self.findings.show(report)
+        if report.format is None and report.rows_total:
+            self.say("no known fields: press u and say which is the prompt and which the answer")
         self.rows.forget()
         self._show_record()
 
@@ -437,4 +439,14 @@ class BrowseScreen(DiapasonScreen):
 
     def action_wizard(self) -> None:
         """Make a recipe for this file."""
-        self.diapason.open("wizard", path=self.dataset.path)
+        self.diapason.open("wizard", path=self.dataset.path, map=str(self.dataset.mapping or "") or None)
+
+    def action_map(self) -> None:
+        """Ask which field is which."""
+        now = str(self.dataset.mapping or self.dataset.suggestion or "")
+        self.ask("Which field is the prompt, which the answer?", self._use_map, value=now,
+                 placeholder="prompt=premise,completion=target")  # fmt: skip
+
+    def _use_map(self, text: str) -> None:
+        """Read the file anew, its fields under their usual names."""
+        self.app.switch_screen(BrowseScreen(self.dataset.path, self.record.model, map=text))
