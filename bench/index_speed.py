@@ -75,7 +75,7 @@ def write_rows(path: Path, megabytes: int) -> int:
         while file.tell() < megabytes * 1_000_000:
             block: list[bytes] = []
             for _ in range(200):
-                said = [" ".join(rng.choices(words, k=45)) for _ in range(4)]
+                said = [" ".join(rng.choices(words, k=31)) for _ in range(4)]
                 roles = ("user", "assistant", "user", "assistant")
                 turns = [{"role": role, "content": text} for role, text in zip(roles, said, strict=True)]
                 block.append(json.dumps({"messages": turns}, ensure_ascii=False).encode())

@@ -8,7 +8,7 @@ from pathlib import Path
 from core.advisor.consult import consult
 from core.advisor.recommend import Advice, recipe_text, to_recipe
 from core.data.dataset import open_dataset
-from core.data.place import is_hub_id
+from core.data.place import STDIN, is_hub_id
 from core.data.report import Report
 from core.errors import DiapasonError, UsageError
 from core.files import write_atomic
@@ -43,6 +43,8 @@ def new_recipe(
         UsageError: where two parts are the same file.
         DiapasonError: where a file cannot be read or has no usable row, or the model is not found.
     """
+    if STDIN in (str(train), str(validation), str(test)):
+        raise UsageError("a recipe cannot name the standard input", where="-", hint="Save the data to a file first.")
     parts = DataRecipe(
         train=as_seen_from(out, train),
         validation=as_seen_from(out, validation) if validation else None,

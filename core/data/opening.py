@@ -49,7 +49,8 @@ class Text:
     """The text of a data set, from byte `start` of `file` on: UTF-8, or what `encoding` says.
 
     suffix: as the name has it, without that of the packing. notes: findings of the file as a whole. copied: whether
-    `file` is a temporary copy. cr_only: whether carriage returns alone end the lines. by_row: whether lines are
+    `file` is a temporary copy. legacy: the encoding of rows that are not UTF-8, where it is not copied; False while
+    nobody has looked for it. cr_only: whether carriage returns alone end the lines. by_row: whether lines are
     those of a copy that has one row a line, because the original has no lines.
     """
 
@@ -59,6 +60,7 @@ class Text:
     encoding: Encoding = field(default_factory=lambda: Encoding("utf-8"))
     notes: list[Note] = field(default_factory=list[Note])
     copied: bool = False
+    legacy: str | bool | None = False
     cr_only: bool = False
     by_row: bool = False
     shards: tuple[Shard, ...] = ()
@@ -166,6 +168,8 @@ def _file_text(text: Text, where: str, tell: Tell | None) -> Text:
         name = encodings.legacy_encoding(text.read, text.start, text.size)
         if name in encodings.MULTIBYTE:
             text.encoding = Encoding(name, 0, True)
+        else:
+            text.legacy = name
     if text.encoding.wide:
         _decode(text, where, tell)
     text.cr_only = _ends_lines_by_cr(text)

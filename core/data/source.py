@@ -60,7 +60,6 @@ class Source:
         self._head: Index | None = None
         self._head_lock = threading.Lock()
         self._lock = threading.RLock()
-        self._legacy: str | None | bool = False
         self._columns: tuple[str, ...] | None = None
         if not lazy or not needs_copy(self._opened):
             self.prepare()
@@ -270,10 +269,10 @@ class Source:
     @property
     def legacy(self) -> str | None:
         """``cp1252`` or another, where the file is not UTF-8 but reads well so; found when first needed."""
-        if self._legacy is False:
-            with self._lock:
-                self._legacy = legacy_encoding(self.read, self.start, self.text_size)
-        return self._legacy if isinstance(self._legacy, str) else None
+        text = self.text
+        if text.legacy is False:
+            text.legacy = legacy_encoding(text.read, text.start, text.size)
+        return text.legacy if isinstance(text.legacy, str) else None
 
     # -- getting ready ------------------------------------------------------------------------------------
 
@@ -312,12 +311,13 @@ class Source:
     def _sniff_dialect(self, text: Text, head: bytes) -> Dialect:
         from core.data.columns import read_header
 
-        decoded = head.decode("utf-8", "replace")
+        encoding = text.legacy if isinstance(text.legacy, str) else "utf-8"
+        decoded = head.decode(encoding, "replace")
         delimiter = "\t" if text.suffix == ".tsv" and "\t" in decoded else sniff_delimiter(decoded)
         first = index_records(lambda start, end: head[start:end], 0, len(head), delimiter)
         if not len(first):
             return Dialect(delimiter)
-        records = [head[a:b].decode("utf-8", "replace").removesuffix("\r")
+        records = [head[a:b].decode(encoding, "replace").removesuffix("\r")
                    for a, b in zip(first.starts[:20].tolist(), first.ends[:20].tolist(), strict=True)]  # fmt: skip
         return Dialect(delimiter, read_header([try_split(record, delimiter) for record in records]))
 

@@ -264,3 +264,10 @@ def test_a_refused_open_is_permission_denied(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(Unreadable, match="permission denied") as caught:
         open_dataset(path)
     assert caught.value.code == "permission_denied"
+
+
+def test_headers_in_old_encodings_name_the_columns(tmp_path: Path) -> None:
+    table = "Question posée;réponse\n" + "".join(f"Où est {n} ?;À l’étage {n}\n" for n in range(6))
+    path = make(tmp_path, table.encode("cp1252"), "a.csv")
+    rows = list(open_dataset(path, map="prompt=Question posée,completion=réponse"))
+    assert [row.example.answer for row in rows if row.example] == [f"À l’étage {n}" for n in range(6)]

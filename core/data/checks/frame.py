@@ -126,7 +126,11 @@ def _check_table(source: Source) -> list[RowFinding]:
         found.append(RowFinding("delimiter", f"fields are parted by a {name}", detail=name))
     if not source.dialect.header:
         return [*found, RowFinding("no_header", "the first line is data, not column names")]
-    cells = try_split(source.header_raw.decode("utf-8", "replace"), delimiter)
+    try:
+        header = source.decode(source.header_raw)
+    except UnicodeDecodeError:
+        header = source.header_raw.decode("utf-8", "replace")
+    cells = try_split(header, delimiter)
     doubled = doubled_names([name.casefold() if name.casefold() in KNOWN else name for name in source.dialect.header])
     if doubled:
         found.append(duplicate_columns(doubled))
