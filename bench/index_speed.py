@@ -103,7 +103,7 @@ def timed_wc(path: Path, environment: dict[str, str]) -> float:
 
 def main() -> int:
     """Measure and print; 0 where every goal is met."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=None, help="where the file is written for the while")

@@ -77,7 +77,9 @@ def _nothing_to_train_on(report: Report | None, train: Path | str) -> DiapasonEr
     """Why there is no row; an unknown layout with its fields, and the map that would perhaps fit."""
     unknown = next((item for item in report.findings if item.code == "unknown_format"), None) if report else None
     if unknown:
-        return DiapasonError(f"nobody knows these fields: {unknown.message}", where=str(train), hint=unknown.hint)
+        return DiapasonError(
+            f"no row of this file can be trained on: {unknown.message}", where=str(train), hint=unknown.hint
+        )
     return DiapasonError(
         "no row of this file can be trained on",
         where=str(train),

@@ -170,7 +170,7 @@ class Dataset:
             example = build(made.value, fmt, row, line, found)
             if not found or not any(finding.severity == "error" for finding in found):
                 made.example = example
-                if not self.mapping:
+                if not self.mapping and isinstance(made.value, dict):
                     check_extra(made.value, fmt, found)
         return made
 

@@ -17,6 +17,7 @@ _WITH_COMMAS[ord(",")] = True
 _STEP = np.zeros(256, np.int64)
 _STEP[[ord("{"), ord("[")]] = 1
 _STEP[[ord("}"), ord("]")]] = -1
+_LONGEST_RUN = 64 << 20
 _GAP = b" \t\r\n,"
 _FIRST_KEY = re.compile(rb'\s*\{\s*("(?:[^"\\]|\\.){1,200}")\s*:')
 
@@ -79,11 +80,14 @@ def first_items(read: ReadAt, start: int, stop: int, *, base: int, first_line: i
 def _scan_on(read: ReadAt, start: int, size: int, state: _State, base: int, progress: Progress | None) -> None:
     position = start
     while position < size and state.closed_at is None:
-        chunk = read(position, min(size, position + CHUNK))
-        if not chunk:
-            return
+        length, chunk, kept = CHUNK, b"", b""
         # A chunk must not end inside a run of backslashes: whether the next quote counts hangs on it.
-        kept = chunk.rstrip(b"\\") if position + len(chunk) < size else chunk
+        while not kept and position + len(chunk) < size and length <= _LONGEST_RUN:
+            chunk = read(position, min(size, position + length))
+            kept = chunk.rstrip(b"\\") if position + len(chunk) < size else chunk
+            length *= 2
+            if not chunk:
+                return
         chunk = kept or chunk
         _scan(chunk, position, state, base)
         position += len(chunk)

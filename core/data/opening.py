@@ -320,7 +320,7 @@ def _append(path: Path, spool: Spool, tell: Tell | None) -> int:
     source = Source(path)
     try:
         if source.layout == "jsonl" and source.legacy is None and not source.cr_only:
-            lines = 0
+            lines, chunk = 0, b""
             for position in range(source.start, source.text_size, _CHUNK):
                 chunk = source.read(position, min(source.text_size, position + _CHUNK))
                 lines += chunk.count(b"\n")
