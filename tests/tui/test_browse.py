@@ -277,7 +277,7 @@ async def test_the_help_names_every_key_and_the_wizard_gets_the_file(
     async with browsing(path) as pilot:
         monkeypatch.setattr(type(pilot.app), "open", lambda self, name, **kwargs: opened.append((name, kwargs)))
         await press(pilot, "w")
-        assert opened == [("wizard", {"path": path})]
+        assert opened == [("wizard", {"path": path, "map": None})]
         assert "filter" in await press(pilot, "question_mark")
 
 

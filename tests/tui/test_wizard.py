@@ -323,7 +323,7 @@ async def test_the_recipe_hides_when_narrow_and_esc_never_loses_it(tmp_path: Pat
         await to(pilot, "settings")
         assert "run.yaml" not in shown(pilot.app)
         await pilot.press("r")
-        await until(pilot, lambda: "run.yaml" in shown(pilot.app) and "targets: all-linear" in shown(pilot.app))
+        await until(pilot, lambda: "run.yaml" in shown(pilot.app) and "alpha: 16" in shown(pilot.app))
         await pilot.press("end")
         await until(pilot, lambda: "max_rows: 200" in shown(pilot.app))
         await pilot.press("escape")
