@@ -48,7 +48,10 @@ def read_folder(folder: Path) -> list[Split]:
     by_name: dict[str, list[Path]] = {}
     for path in files:
         by_name.setdefault(_split_of(path, folder), []).append(path)
-    named = {name: found for name, found in by_name.items() if name} or by_name
+    named = {name: found for name, found in by_name.items() if name}
+    # Files of a collection may be called something like train too.
+    if sum(map(len, named.values())) < len(by_name.get("", [])):
+        named = {"": files}
     splits = [Split(name, tuple(found)) for name, found in named.items()]
     for split in splits:
         _refuse_mixture(folder, split)

@@ -346,3 +346,11 @@ def test_what_datasets_saves_to_disk(tmp_path: Path) -> None:
     with pytest.raises(Unreadable) as caught:
         open_dataset(tmp_path / "one")
     assert caught.value.code == "bad_parquet"
+
+
+def test_a_collection_of_files_is_no_data_set_though_some_are_called_train(tmp_path: Path) -> None:
+    for name in ("orders", "moods", "songs"):
+        make(tmp_path, json.dumps({name: "x", "text": "y"}).encode() + b"\n", f"all/{name}.jsonl")
+    make(tmp_path, LINES, "all/gsm_train.jsonl")
+    with pytest.raises(Unreadable, match="folder of 4 data files that do not"):
+        open_dataset(tmp_path / "all")
