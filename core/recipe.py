@@ -44,9 +44,22 @@ class DataRecipe(_Section):
     validation: str | None = _field(None, "Validation file; without one, a part of the training file is split off.")
     test: str | None = _field(None, "Test file; without one, a part of the training file is split off.")
     format: Format | None = _field(None, "Layout of the rows; recognised from the file where it is not given.")
+    map: str | None = _field(None, "Which field is which, where names are unusual: prompt=premise,completion=target.")
     validation_fraction: float = _field(0.1, "Share of prompts split off for validation.", ge=0, lt=0.5)
     test_fraction: float = _field(0.1, "Share of prompts split off for the test.", ge=0, lt=0.5)
     split_seed: int = _field(0, "Seed of the split.", ge=0, le=MAX_SEED)
+
+    @field_validator("map")
+    @classmethod
+    def _readable_map(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        from core.data.mapping import parse_map
+
+        try:
+            return str(parse_map(value))
+        except UsageError as error:
+            raise ValueError(f"is no map: {error.message}") from error
 
 
 class LoraRecipe(_Section):
@@ -289,12 +302,19 @@ def resolve_paths(recipe: Recipe, base: Path) -> Recipe:
     data = recipe.data.model_dump()
     for part in ("train", "validation", "test"):
         if data[part]:
-            data[part] = str((base / Path(data[part]).expanduser()).resolve())
+            data[part] = _resolved(base, data[part])
     model = recipe.model
     if model != "starter" and (model.startswith((".", "~")) or (base / model).is_dir()):
         model = str((base / Path(model).expanduser()).resolve())
     # Validated as a whole: two names may turn out to be one file only now.
     return _validate(recipe.model_dump() | {"data": data, "model": model}, str(base), {})
+
+
+def _resolved(base: Path, name: str) -> str:
+    """The absolute name of a data file; a hub id stays as it is."""
+    from core.data.place import is_hub_id
+
+    return name if is_hub_id(name, base) else str((base / Path(name).expanduser()).resolve())
 
 
 def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:

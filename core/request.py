@@ -32,7 +32,8 @@ def gpu_request(recipe: Recipe, model: ModelInfo, train: Path) -> dict[str, Any]
     if recipe.device != "cpu" and any(card.visible for card in gpus()):
         length = recipe.train.max_length
         try:
-            sampled = measure_lengths(train, load_chat(model), recipe.data.format, sample=_SAMPLED_ROWS)
+            data = recipe.data
+            sampled = measure_lengths(train, load_chat(model), data.format, data.map, sample=_SAMPLED_ROWS)
             length = min(length, sampled.longest or length)
         except DiapasonError:  # the engine says what is wrong with the template, with more to say about it
             pass

@@ -125,7 +125,7 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> dict[str, Any]:
     for role, path in given.items():
         if path:
             say(f"reading the {role} rows")
-            parts[role] = _part(Path(path), data.format, role)
+            parts[role] = _part(Path(path), data.format, data.map, role)
     _refuse_copies(parts)
     shares = {
         "validation": 0.0 if data.validation else data.validation_fraction,
@@ -135,11 +135,12 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> dict[str, Any]:
         return parts
     say("splitting off what chooses and what judges")
     format = parts["train"]["format"]
-    result = split(Path(data.train), draft.work / "data", **shares, seed=data.split_seed, format=format)
+    result = split(Path(data.train), draft.work / "data", **shares, seed=data.split_seed, format=format, map=data.map)
     origin = parts["train"]
     for role, path in (("train", result.train), ("validation", result.validation), ("test", result.test)):
         if path is not None and (role == "train" or shares[role]):
-            part = {**fingerprint(path), "format": format, "rows": result.counts.get(role, 0)}
+            rows = result.counts.get(role, 0)
+            part = {**fingerprint(path), "format": format, "map": data.map, "rows": rows}
             parts[role] = {
                 **part,
                 "path": str(draft.final / path.relative_to(draft.work)),
@@ -155,9 +156,9 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> dict[str, Any]:
     return parts
 
 
-def _part(path: Path, format: str | None, role: str) -> dict[str, Any]:
-    """The fingerprint, format and number of usable rows of a file."""
-    dataset = open_dataset(path, format)
+def _part(path: Path, format: str | None, map: str | None, role: str) -> dict[str, Any]:
+    """The fingerprint, format, map and number of usable rows of a file."""
+    dataset = open_dataset(path, format, map)
     usable, codes, messages = 0, Counter[str](), dict[str, str]()
     for row in dataset:
         usable += row.usable
@@ -171,7 +172,7 @@ def _part(path: Path, format: str | None, role: str) -> dict[str, Any]:
             where=str(path),
             hint=f"`diapason data check {path}` shows every finding and what to do.",
         )
-    return {**fingerprint(path), "format": dataset.format, "rows": usable}
+    return {**fingerprint(path), "format": dataset.format, "map": map, "rows": usable}
 
 
 def _refuse_copies(parts: dict[str, Any]) -> None:
@@ -221,7 +222,9 @@ def evaluation_spec(recipe: Recipe, parts: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": "evaluate",
         "arms": ["base", *shots, "tuned"],
-        "data": {role: {name: parts[role].get(name) for name in ("path", "format")} for role in ("test", "train")},
+        "data": {
+            role: {name: parts[role].get(name) for name in ("path", "format", "map")} for role in ("test", "train")
+        },
         "max_rows": wanted.max_rows,
         "max_new_tokens": wanted.max_new_tokens,
         "batch_size": wanted.batch_size,

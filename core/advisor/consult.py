@@ -32,6 +32,7 @@ def consult(
     model: str = "starter",
     method: str | None = None,
     format: str | None = None,
+    map: str | None = None,
     answers: Answers | None = None,
     data: DataRecipe | None = None,
     progress: Callable[[int, int], bool] | None = None,
@@ -40,6 +41,7 @@ def consult(
 
     Args:
         task: one of core.recipe.TASKS; guessed from the file's format where it is not given.
+        map: which fields are which, as core.data.dataset.open_dataset takes it.
         data: the recipe's data section: rows are held out only for the parts that it names no file for.
         progress: as core.data.report.check takes it.
 
@@ -48,7 +50,7 @@ def consult(
         CheckCancelled: where `progress` returned False.
     """
     found = find_model(model)
-    report = check(file, format=format, task=task, progress=progress) if file is not None else None
+    report = check(file, format=format, map=map, task=task, progress=progress) if file is not None else None
     lengths, refused = _lengths(report, found)
     parts = data or DataRecipe()
     validation = 0.0 if parts.validation else parts.validation_fraction
@@ -74,6 +76,6 @@ def _lengths(report: Report | None, model: ModelInfo) -> tuple[Lengths | None, s
     if report is None or not report.rows_valid:
         return None, None
     try:
-        return measure_lengths(report.path, load_chat(model), report.format), None
+        return measure_lengths(report.path, load_chat(model), report.format, report.map), None
     except DiapasonError as error:
         return None, f"the rows could not be measured in this model's tokens: {error.message}"

@@ -78,6 +78,7 @@ def measure_lengths(
     path: Path | str,
     chat: ChatModel,
     format: str | None = None,
+    map: str | None = None,
     *,
     sample: int = SAMPLE,
     go_on: Callable[[], bool] | None = None,
@@ -89,7 +90,7 @@ def measure_lengths(
     Raises:
         DiapasonError: where the file cannot be opened.
     """
-    data = open_dataset(path, format)
+    data = open_dataset(path, format, map)
     count = len(data)
     tokens: list[int] = []
     answers: list[int] = []

@@ -282,6 +282,7 @@ def to_recipe(
     validation: Path | str | None = None,
     test: Path | str | None = None,
     format: str | None = None,
+    map: str | None = None,
     name: str = "",
     device: str = "auto",
 ) -> Recipe:
@@ -297,6 +298,7 @@ def to_recipe(
             "validation": str(validation) if validation else None,
             "test": str(test) if test else None,
             "format": format,
+            "map": map,
         },
     }
     for path, recommended in advice.hyperparameters.items():

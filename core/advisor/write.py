@@ -8,6 +8,8 @@ from pathlib import Path
 from core.advisor.consult import consult
 from core.advisor.recommend import Advice, recipe_text, to_recipe
 from core.data.dataset import open_dataset
+from core.data.place import STDIN, is_hub_id
+from core.data.report import Report
 from core.errors import DiapasonError, UsageError
 from core.files import write_atomic
 from core.recipe import DataRecipe, Recipe, resolve_paths
@@ -32,6 +34,7 @@ def new_recipe(
     task: str | None = None,
     method: str | None = None,
     format: str | None = None,
+    map: str | None = None,
     name: str = "",
 ) -> Written:
     """The recipe for `train`, to be saved as `out`: file names are written as seen from its folder.
@@ -40,6 +43,8 @@ def new_recipe(
         UsageError: where two parts are the same file.
         DiapasonError: where a file cannot be read or has no usable row, or the model is not found.
     """
+    if STDIN in (str(train), str(validation), str(test)):
+        raise UsageError("a recipe cannot name the standard input", where="-", hint="Save the data to a file first.")
     parts = DataRecipe(
         train=as_seen_from(out, train),
         validation=as_seen_from(out, validation) if validation else None,
@@ -47,21 +52,18 @@ def new_recipe(
     )
     for part in (validation, test):
         if part:
-            open_dataset(part)
-    found = consult(train, task=task, model=model, method=method, format=format, data=parts)
+            open_dataset(part, format, map)
+    found = consult(train, task=task, model=model, method=method, format=format, map=map, data=parts)
     report = found.report
     if report is None or not report.rows_valid or report.format is None:
-        raise DiapasonError(
-            "no row of this file can be trained on",
-            where=str(train),
-            hint=f"`diapason data check {train}` says why, line by line.",
-        )
+        raise _nothing_to_train_on(report, train)
     recipe = to_recipe(
         found.advice,
         train=parts.train,
         validation=parts.validation,
         test=parts.test,
         format=report.format,
+        map=report.map,
         name=name,
     )
     if model != "starter" and Path(model).expanduser().exists():
@@ -71,8 +73,24 @@ def new_recipe(
     return Written(recipe, recipe_text(found.advice, recipe), found.advice)
 
 
+def _nothing_to_train_on(report: Report | None, train: Path | str) -> DiapasonError:
+    """Why there is no row; an unknown layout with its fields, and the map that would perhaps fit."""
+    unknown = next((item for item in report.findings if item.code == "unknown_format"), None) if report else None
+    if unknown:
+        return DiapasonError(
+            f"no row of this file can be trained on: {unknown.message}", where=str(train), hint=unknown.hint
+        )
+    return DiapasonError(
+        "no row of this file can be trained on",
+        where=str(train),
+        hint=f"`diapason data check {train}` says why, line by line.",
+    )
+
+
 def as_seen_from(out: Path, file: Path | str) -> str:
-    """`file` relative to the folder of `out` where it lies in or below it, else absolute."""
+    """`file` relative to the folder of `out` where it lies in or below it, else absolute; a hub id as it is."""
+    if is_hub_id(str(file)):
+        return str(file)
     path = Path(file).expanduser().absolute()
     folder = out.expanduser().absolute().parent
     try:

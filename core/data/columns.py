@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # (prompt, answer) columns of prompt-completion rows, in order of preference.
 PAIRS: tuple[tuple[str, str], ...] = (
@@ -26,7 +27,30 @@ KNOWN = frozenset(
     [name for pair in PAIRS for name in pair]
     + [*TEXTS, *LABELS, *CONVERSATIONS, "instruction", "chosen", "rejected", "system", "id", "tools"]
 )
+# What rows are numbered by; nobody expects a model to learn it.
+IDS = frozenset({"id", "_id", "idx", "index", "uuid", "__index_level_0__"})
 _NAME = re.compile(r"[^\W\d][\w .-]{0,40}")
+# The words by which datasets tells splits in file names (huggingface.co/docs/hub/datasets-file-names-and-splits).
+_SPLITS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation",
+           "val": "validation", "dev": "validation", "test": "test", "testing": "test", "eval": "test",
+           "evaluation": "test"}  # fmt: skip
+_WORDS = re.compile(r"[a-z]+")
+
+
+def split_name(name: str) -> str:
+    """train, validation or test where a word of `name` says so, else nothing."""
+    return next((_SPLITS[word] for word in _WORDS.findall(name.casefold()) if word in _SPLITS), "")
+
+
+def unique_names(names: Iterable[str]) -> tuple[str, ...]:
+    """`names` with a number behind those that were there before: text, text_2."""
+    taken: dict[str, None] = {}
+    for name in names:
+        number, own = 2, name
+        while own in taken:
+            own, number = f"{name}_{number}", number + 1
+        taken[own] = None
+    return tuple(taken)
 
 
 def read_header(records: list[list[str]]) -> tuple[str, ...]:
@@ -55,4 +79,4 @@ def column_names(header: tuple[str, ...], width: int) -> tuple[str, ...]:
     if not header:
         return tuple(f"column_{number}" for number in range(1, width + 1))
     names = [name.casefold() if name.casefold() in KNOWN else name for name in header]
-    return tuple(name or f"column_{number}" for number, name in enumerate(names, 1))
+    return unique_names(name or f"column_{number}" for number, name in enumerate(names, 1))

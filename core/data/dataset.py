@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from core.data.checks.characters import check_characters, suspicious
 from core.data.checks.placeholders import check_placeholder
@@ -17,13 +16,19 @@ from core.data.example import Example
 from core.data.findings import RowFinding
 from core.data.formats import build, detect, fits_csv, majority, mixes
 from core.data.index import Progress
+from core.data.keys import check_extra, tidy
+from core.data.mapping import Mapping, parse_map, suggest
+from core.data.opening import data_files
 from core.data.parse import decode, parse_json, parse_record
-from core.data.source import Source
+from core.data.place import Place, find_place, open_failed
+from core.data.source import LONGEST_ROW, Source
 from core.errors import DiapasonError
 from core.recipe import FORMATS
 
 _SAMPLE = 200
 _SAMPLE_BYTES = 8 << 20
+# datasets reads JSON Lines in chunks of this size and a line may not be longer (packaged_modules/json/json.py).
+HUGE_ROW = 10 << 20
 
 
 @dataclass(slots=True)
@@ -46,17 +51,25 @@ class Row:
 class Dataset:
     """The rows of one file. Making it reads the file's head only; rows are found when first asked for."""
 
-    def __init__(self, source: Source, format: str | None) -> None:
+    def __init__(self, source: Source, format: str | None, mapping: Mapping | None = None) -> None:
         self.source = source
-        self.forced = format
-        self._format = format
-        self._detected = format is not None
-        self._layout = source.layout
+        self.mapping = mapping
+        self.forced = format or (mapping.format if mapping else None)
+        self._format = self.forced
+        self._detected = self.forced is not None
+        self._suggestion: str | None = None
+        self._peeked = False
+        self._provisional: str | None = None
 
     @property
     def path(self) -> Path:
         """The file."""
         return self.source.path
+
+    @property
+    def name(self) -> str:
+        """The name to show: the file's, or what the person wrote where that has none."""
+        return self.path.name or self.path.absolute().name or str(self.path)
 
     @property
     def format(self) -> str | None:
@@ -69,6 +82,11 @@ class Dataset:
             self._format = self._detect()
             self._detected = True
         return self._format
+
+    @property
+    def suggestion(self) -> str | None:
+        """A map that would perhaps fit, where no row has a known format; known once the format was looked for."""
+        return self._suggestion
 
     @property
     def layout(self) -> str:
@@ -88,9 +106,25 @@ class Dataset:
         """Find all rows, telling `progress` the bytes done; return how many there are."""
         return len(self.source.index(progress))
 
+    def peek(self) -> int:
+        """How many of the first rows can be read before all rows are found; for a start, while `index` runs.
+
+        Until then their format is told from themselves alone.
+        """
+        head = self.source.head()
+        if self.source.indexed or self._detected:
+            return len(head)
+        if self.layout == "csv" and not self.source.dialect.header:
+            # The columns of such a table are named after all of it.
+            return 0
+        values = [self._sample(row, self.source.raw(row)) for row in range(min(len(head), _SAMPLE // 4))]
+        self._provisional = fits_csv(self.source.columns) if self.layout == "csv" else majority(values)
+        self._peeked = True
+        return len(head)
+
     def line(self, row: int) -> int:
         """The physical line, from 1, on which row `row` starts."""
-        return int(self.source.index().lines[row])
+        return int(self.source.known(row).lines[row])
 
     def raw(self, row: int) -> bytes:
         """The exact bytes of row `row`, without its line end."""
@@ -98,8 +132,10 @@ class Dataset:
 
     def row(self, row: int) -> Row:
         """Row `row`, from 0. Raises IndexError where there is none."""
-        index = self.source.index()
-        if not 0 <= row < len(index):
+        if row < 0:
+            raise IndexError(row)
+        index = self.source.known(row)
+        if row >= len(index):
             raise IndexError(row)
         return self.read(row, int(index.lines[row]), self.source.raw(row))
 
@@ -115,8 +151,15 @@ class Dataset:
         """The row that `raw` makes."""
         made = Row(row, line, raw)
         # Settled first: in a CSV file without a header it names the columns.
-        expected = self._format if self._detected else self.detect_format()
+        if self._detected:
+            expected = self._format
+        elif self._peeked and not self.source.indexed:
+            expected = self._provisional
+        else:
+            expected = self.detect_format()
         found = made.findings
+        if len(raw) > HUGE_ROW and not _check_size(self.source, row, raw, found):
+            return made
         made.value = self._value(row, raw, found)
         if made.value is not None:
             if suspicious(raw):
@@ -124,6 +167,8 @@ class Dataset:
             check_text(raw, made.value, found)
         if found and made.value is None and any(finding.severity == "error" for finding in found):
             return made
+        if type(made.value) is dict:
+            made.value = self.mapping.apply(made.value) if self.mapping else tidy(made.value, found)
         fmt = self._format_of(made.value, expected, found)
         if fmt is not None:
             example = build(made.value, fmt, row, line, found)
@@ -131,14 +176,15 @@ class Dataset:
                 made.example = example
                 if example is not None:
                     check_placeholder(made.value, example, found)
+                if not self.mapping and isinstance(made.value, dict):
+                    check_extra(made.value, fmt, found)
         return made
 
     def _value(self, row: int, raw: bytes, found: list[RowFinding]) -> Any:
-        if self._layout == "jsonl":
-            return parse_json(raw, self.source, found)
-        if self._layout == "csv":
-            return parse_record(raw, self.source, self.source.index().bad.get(row), found)
-        if self._layout == "text":
+        layout = self.source.layout
+        if layout == "csv":
+            return parse_record(raw, self.source, self.source.known(row).bad.get(row), found)
+        if layout == "text":
             text = decode(raw, self.source, found)
             return None if text is None else {"text": text.replace("\r\n", "\n")}
         return parse_json(raw, self.source, found)
@@ -147,11 +193,11 @@ class Dataset:
         """The format to read the row in; a finding where it is not the file's."""
         if not isinstance(value, dict):
             return expected or "text"
-        if self.forced or self._layout in ("csv", "text"):
-            return expected or _unknown(value, found)
+        if self.forced or self.source.layout in ("csv", "text"):
+            return expected or self._unknown(value, found)
         own = detect(value)
         if expected is None or own is None or own == expected:
-            return expected or _unknown(value, found)
+            return expected or self._unknown(value, found)
         usable = mixes(expected, own)
         found.append(
             RowFinding("mixed_formats", f"this row is {own}, most are {expected}", detail=own,
@@ -162,15 +208,17 @@ class Dataset:
     def _detect(self) -> str | None:
         if self.layout == "text":
             return "text"
-        if self.layout == "csv":
-            return fits_csv(self.source.columns) or _headless(self.source)
+        if self.layout == "csv" and not self.mapping:
+            found = fits_csv(self.source.columns) or _headless(self.source)
+            if found is None:
+                names = self.source.columns
+                rows = (parse_record(raw, self.source, None, []) for _, _, raw in islice(self.source.rows(), _SAMPLE))
+                self._suggestion = suggest([row for row in rows if row is not None and len(row) == len(names)])
+            return found
         values: list[Any] = []
         read = 0
-        for _, _, raw in self.source.rows():
-            try:
-                values.append(orjson.loads(raw))
-            except ValueError:
-                values.append(parse_json(raw, self.source, []))
+        for row, _, raw in self.source.rows():
+            values.append(self._sample(row, raw))
             read += len(raw)
             if len(values) >= _SAMPLE or read > _SAMPLE_BYTES:
                 break
@@ -178,13 +226,35 @@ class Dataset:
         # Files are often put together from parts: look further in as well, not at the first rows alone.
         step = max(1, (count - len(values)) // 50 + 1)
         for row in range(len(values), count, step) if read <= _SAMPLE_BYTES else ():
-            values.append(parse_json(self.source.raw(row), self.source, []))
-        return majority(values)
+            values.append(self._sample(row, self.source.raw(row)))
+        found = majority(values)
+        self._suggestion = suggest(values) if found is None else None
+        return found
+
+    def _sample(self, row: int, raw: bytes) -> Any:
+        value = self._value(row, raw, []) if len(raw) <= LONGEST_ROW else None
+        if type(value) is not dict:
+            return value
+        return self.mapping.apply(value) if self.mapping else tidy(value, [])
+
+    def _unknown(self, value: dict[str, Any], found: list[RowFinding]) -> None:
+        names = ", ".join(f"`{name[:30]}`" for name in list(value)[:8]) or "no fields"
+        text = f"the fields are {names}"
+        if self._suggestion:
+            text += f"; perhaps --map {self._suggestion}"
+        found.append(RowFinding("unknown_format", text))
 
 
-def _unknown(value: dict[str, Any], found: list[RowFinding]) -> None:
-    names = ", ".join(f"`{name[:30]}`" for name in list(value)[:8]) or "no fields"
-    found.append(RowFinding("unknown_format", f"the fields are {names}"))
+def _check_size(source: Source, row: int, raw: bytes, found: list[RowFinding]) -> bool:
+    """Name a row that is far too long; whether it is read all the same."""
+    start, end = source.extent(row)
+    size = end - start
+    if len(raw) > LONGEST_ROW:
+        text = f"the row has {size >> 20:,} MB and is not read; rows up to {LONGEST_ROW >> 20} MB are"
+        found.append(RowFinding("huge_line", text, detail="not_read", level="error"))
+        return False
+    found.append(RowFinding("huge_line", f"the row has {size >> 20:,} MB"))
+    return True
 
 
 def _headless(source: Source) -> str | None:
@@ -201,34 +271,50 @@ def _headless(source: Source) -> str | None:
     return "classification"
 
 
-def open_dataset(path: Path | str, format: str | None = None) -> Dataset:
-    """Open a data file; `format` (one of core.recipe.FORMATS) is recognised where it is not given.
+def open_dataset(
+    path: Path | str, format: str | None = None, map: str | None = None, *, lazy: bool = False
+) -> Dataset:
+    """Open a data set: a file, a part of one (``FILE#test``), a folder, a hub id, or ``-`` for the standard input.
+
+    Args:
+        format: one of core.recipe.FORMATS; recognised where it is not given.
+        map: which fields are which, as core.data.mapping.parse_map reads it.
+        lazy: what takes time (unpacking, decoding, loading) is done when rows are first asked for, and its errors
+            come then.
 
     Raises:
-        DiapasonError: when the file is missing, no regular file, empty, binary or compressed.
+        Unreadable: when the file is missing, no regular file, empty or binary.
+        DiapasonError: for an unknown format or a wrong map, or where there is no room for a copy.
     """
     if format is not None and format not in FORMATS:
         raise DiapasonError(f"`{format}` is no format", hint="Formats: " + ", ".join(FORMATS))
-    return Dataset(Source(Path(path).expanduser()), format)
+    mapping = parse_map(map) if map else None
+    return Dataset(Source(Path(path).expanduser(), lazy=lazy), format, mapping)
 
 
-def examples(path: Path | str, format: str | None = None) -> Iterator[Example]:
-    """The usable rows of a file, normalised, in order. Raises DiapasonError as `open_dataset` does."""
-    for row in open_dataset(path, format):
+def examples(path: Path | str, format: str | None = None, map: str | None = None) -> Iterator[Example]:
+    """The usable rows of a data set, normalised, in order. Raises DiapasonError as `open_dataset` does."""
+    for row in open_dataset(path, format, map):
         if row.example is not None:
             yield row.example
 
 
 def fingerprint(path: Path | str) -> dict[str, Any]:
-    """What identifies the file's content: its absolute path, size in bytes and SHA-256."""
+    """What identifies the content of a file, or of a part of a data set: path, size in bytes, SHA-256."""
     path = Path(path)
+    place = find_place(path) if not path.is_file() else Place("file", path)
     digest = hashlib.sha256()
+    size = 0
     try:
-        with path.open("rb") as handle:
-            size = 0
-            while chunk := handle.read(1 << 20):
-                digest.update(chunk)
-                size += len(chunk)
+        for file in data_files(place):
+            with file.open("rb") as handle:
+                while chunk := handle.read(1 << 20):
+                    digest.update(chunk)
+                    size += len(chunk)
     except OSError as error:
-        raise DiapasonError(f"cannot read the file: {error.strerror}", where=str(path)) from error
-    return {"path": str(path.absolute()), "size": size, "sha256": digest.hexdigest()}
+        raise open_failed(error, path) from error
+    if place.part and place.kind == "file":
+        # Parts of one file hold other rows.
+        digest.update(b"#" + place.part.encode("utf-8", "surrogateescape"))
+    shown = str(path) if place.kind == "hub" else str(path.absolute())
+    return {"path": shown, "size": size, "sha256": digest.hexdigest()}

@@ -50,11 +50,96 @@ CODES: dict[str, Code] = {
         "There is nothing to train on.",
         "Write one JSON object a line, or name another file.",
     ),
+    "not_found": Code(
+        "error", "there is no such file", "There is nothing to read.", "Check the name and the folder."
+    ),
+    "permission_denied": Code(
+        "error",
+        "reading is not allowed",
+        "There is nothing to read.",
+        "chmod u+r FILE, or ask its owner.",
+    ),
+    "symlink_loop": Code(
+        "error", "links that lead back to themselves", "There is no file at their end.", "Make the link anew: ln -sf"
+    ),
+    "is_directory": Code(
+        "error",
+        "a folder, not a file",
+        "Its files are no shards of one data set, so that nobody can tell which to read.",
+        "Name one data file, or put the shards of one data set into a folder of their own.",
+    ),
+    "not_regular_file": Code(
+        "error",
+        "a pipe, socket or device",
+        "Rows are read by position, which only files allow.",
+        "Pipe it in instead: COMMAND | diapason data check -",
+    ),
+    "binary_file": Code("error", "no text", "There are no rows in it.", "Name a data file."),
+    "html_not_data": Code(
+        "error",
+        "a web page",
+        "The page about the data was saved, not the data.",
+        "Download the raw file again.",
+    ),
+    "lfs_pointer": Code(
+        "error", "a Git LFS pointer", "It names the data and does not hold it.", "Fetch the data: git lfs pull"
+    ),
+    "bad_parquet": Code(
+        "error",
+        "a table that cannot be read",
+        "The file is cut off or damaged.",
+        "Copy or download the file again, and compare its size.",
+    ),
+    "truncated_gzip": Code(
+        "error",
+        "a packed file that is cut off or damaged",
+        "Rows behind the damage are lost.",
+        "Copy or download the file again; gzip -t FILE tests it.",
+    ),
+    "compressed": Code(
+        "note", "packed", "It is unpacked each time it is opened.", "Unpack it where you open it often."
+    ),
+    "columnar": Code(
+        "note",
+        "kept by column, not by row",
+        "Rows are put together first; lines are the numbers of rows.",
+        "Nothing to do; write JSON Lines to look at it elsewhere.",
+    ),
+    "parts": Code(
+        "note",
+        "several files or parts",
+        "One part is read; the others only when they are named.",
+        "Name a part behind a #: FILE#test",
+    ),
+    "extension_mismatch": Code(
+        "note",
+        "the name says another layout",
+        "Tools that go by the name read it wrongly or refuse it.",
+        "Rename the file.",
+    ),
+    "terminal_escape_in_name": Code(
+        "warning",
+        "control characters in the file's name",
+        "They act on a terminal that lists the folder.",
+        "Rename the file.",
+    ),
+    "cr_only": Code(
+        "warning",
+        "lines end with a carriage return alone",
+        "Other tools take the whole file for one line.",
+        "tr '\\r' '\\n' < FILE > NEW",
+    ),
+    "huge_line": Code(
+        "warning",
+        "a row of more than ten megabytes",
+        "Readers that go chunk by chunk give up on it, and no model reads it whole.",
+        "Part it into several rows.",
+    ),
     "unknown_format": Code(
         "error",
         "the columns are of no known format",
         "Nobody can tell the prompt from the answer.",
-        "Rename the fields (prompt, completion), or name the layout with --format.",
+        "Say which is which: --map prompt=FIELD,completion=FIELD. Or name the layout with --format.",
     ),
     "bad_json": Code(
         "error",
@@ -141,6 +226,18 @@ CODES: dict[str, Code] = {
         "The columns are guessed from what is in them.",
         "Put a first line with names, for example text,label.",
     ),
+    "duplicate_column": Code(
+        "warning",
+        "columns of the same name",
+        "Readers keep one of them, not all the same one.",
+        "Give each column a name of its own.",
+    ),
+    "delimiter": Code(
+        "note",
+        "fields parted by another sign than a comma",
+        "Tools that expect commas see one column.",
+        "Name the delimiter where a tool asks, or save it with commas.",
+    ),
     "text_rows": Code(
         "note",
         "plain text",
@@ -154,6 +251,24 @@ CODES: dict[str, Code] = {
         "Convert the rows, or keep them in a file of their own.",
     ),
     "missing_field": Code("error", "a field is missing", "Without it there is nothing to learn.", _FIX_ROW),
+    "extra_field": Code(
+        "note",
+        "a field that training does not read",
+        "It is left out; a misspelt name looks just so.",
+        "Nothing to do, unless a field that you want has another name: --map.",
+    ),
+    "key_case": Code(
+        "warning",
+        "a field's name in other letters",
+        "It is read as the usual one; other tools will not find it.",
+        "Write the name in lower case.",
+    ),
+    "key_space": Code(
+        "warning",
+        "spaces around a field's name",
+        "It is read as if they were not there; other tools will not find it.",
+        "Take the spaces out of the name.",
+    ),
     "wrong_type": Code("error", "a field of the wrong type", "Text is needed there.", _FIX_ROW),
     "bad_role": Code(
         "error",
@@ -198,6 +313,36 @@ CODES: dict[str, Code] = {
         "a weight that is neither 0 nor 1",
         "It says whether a turn carries loss.",
         "Use 0 or 1, or leave it out.",
+    ),
+    "weight_all_zero": Code(
+        "error",
+        "every answer has the weight 0",
+        "No token carries loss: the row teaches nothing.",
+        "Give one answer the weight 1, or drop the row.",
+    ),
+    "tool_id_mismatch": Code(
+        "warning",
+        "a tool's result that names no call",
+        "Templates that pair results with calls refuse it or lose it.",
+        "Give the result the id of its call.",
+    ),
+    "tools_missing": Code(
+        "warning",
+        "a call to a tool that the row does not offer",
+        "The model learns to call tools that nobody gave it.",
+        "List the tools with their schemas in `tools`.",
+    ),
+    "legacy_function_call": Code(
+        "note",
+        "calls in the older form",
+        "They are read as tool calls; newer tools refuse `function_call` and `functions`.",
+        "Write tool_calls and tools.",
+    ),
+    "prompt_mismatch": Code(
+        "error",
+        "chosen and rejected answer different prompts",
+        "Nobody can tell which answer is better.",
+        "Give both the same prompt, or drop the pair.",
     ),
     "chosen_equals_rejected": Code(
         "error", "chosen and rejected are the same", "There is nothing to prefer.", _FIX_ROW

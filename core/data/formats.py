@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, cast
 
+from core.data.calls import check_calls
 from core.data.columns import CONVERSATIONS, LABELS, PAIRS, TEXTS
 from core.data.example import Example, Message
 from core.data.findings import RowFinding
+from core.data.pairs import implicit_prompt, part_prompt
 from core.data.turns import check_order, kind_of, read_content, read_tools, read_turns
 
 Value = dict[str, Any]
@@ -214,7 +216,11 @@ def _chat(value: Value, row: int, line: int, found: list[RowFinding], native: bo
     last = max((n for n, message in enumerate(messages) if message.role == "assistant"), default=None)
     if last is None:
         return None
-    tools = read_tools(value.get("tools"), found)
+    tools = read_tools(value.get("tools") or value.get("functions"), found)
+    if not value.get("tools") and value.get("functions"):
+        found.append(RowFinding("legacy_function_call", "`functions` is read as `tools`", "functions", "functions"))
+    turns = cast("list[Any]", value[key])
+    check_calls(turns, messages[len(messages) - len(turns) :], tools, key, found)
     return Example("chat", row, line, tuple(messages[:last]), (messages[last],), tools=tools)
 
 
@@ -226,6 +232,8 @@ def _check_conversation(messages: list[Message], key: str, found: list[RowFindin
     if answers and messages[-1].role != "assistant":
         found.append(RowFinding("last_not_assistant", f"`{key}` ends with {messages[-1].role}",
                                 detail=messages[-1].role, field=key))  # fmt: skip
+    if answers and all(answer.weight == 0 for answer in answers):
+        found.append(RowFinding("weight_all_zero", f"every assistant message in `{key}` has the weight 0", field=key))
     if any(not answer.text().strip() for answer in answers):
         found.append(RowFinding("empty_output", f"an assistant message in `{key}` is empty", field=key))
     if any(message.role == "user" and not message.content.strip() for message in messages):
@@ -242,18 +250,13 @@ def _preference(value: Value, row: int, line: int, found: list[RowFinding]) -> E
             _missing(key, found)
     if "chosen" not in value or "rejected" not in value:
         return None
+    value = implicit_prompt(value)
     prompt = _preference_prompt(value, found)
     chosen, rejected = _answer_turns(value, "chosen", found), _answer_turns(value, "rejected", found)
     if prompt is None or chosen is None or rejected is None:
         return None
-    shared = 0
-    while shared < min(len(chosen), len(rejected)) - 1 and chosen[shared] == rejected[shared]:
-        shared += 1
-    without_system = tuple(message for message in prompt if message.role != "system")
-    if shared and (not prompt or chosen[:shared] in (prompt, without_system)):
-        prompt = prompt or chosen[:shared]
-        chosen, rejected = chosen[shared:], rejected[shared:]
-    if not prompt:
+    prompt, chosen, rejected = part_prompt(prompt, chosen, rejected, found)
+    if not prompt and not any(finding.code == "prompt_mismatch" for finding in found):
         _missing("prompt", found)
     if chosen == rejected:
         found.append(RowFinding("chosen_equals_rejected", "`chosen` and `rejected` say the same", field="chosen"))

@@ -57,47 +57,57 @@ def chunks(read: ReadAt, start: int, size: int, *, length: int = CHUNK) -> Itera
         start += len(chunk)
 
 
-def line_bounds(
-    read: ReadAt, start: int, size: int, progress: Progress | None = None
-) -> tuple[Offsets, Offsets, int, bool]:
-    """Start and end (before ``\\n``) of each line, how many end in CRLF, and whether the last one is ended."""
+@dataclass(slots=True)
+class Lines:
+    """All lines of a text: where each starts and ends (before its ``\\n``), and what its first byte is.
+
+    `crlf` counts those that end in CRLF; `closed` says whether the last one is ended.
+    """
+
+    starts: Offsets
+    ends: Offsets
+    first: np.ndarray[Any, np.dtype[np.uint8]]
+    crlf: int
+    closed: bool
+
+    def blank(self, read: ReadAt) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which lines hold nothing but white space."""
+        blank = self.ends <= self.starts
+        # A line can only be blank if its first byte is white space; those few are looked at one by one.
+        for row in np.flatnonzero(_SPACE[self.first] & ~blank):
+            blank[row] = _is_blank(read, int(self.starts[row]), int(self.ends[row]))
+        return blank
+
+
+def find_lines(read: ReadAt, start: int, size: int, progress: Progress | None = None) -> Lines:
+    """The lines from byte `start` to `size`, found in one pass."""
     found: list[Offsets] = []
-    crlf, last = 0, b""
+    first: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
+    crlf, last = 0, b"\n"
     for offset, chunk in chunks(read, start, size):
         data = np.frombuffer(chunk, np.uint8)
+        if last == b"\n":
+            first.append(data[:1])
         breaks = np.flatnonzero(data == 10)
         if len(breaks):
-            before = breaks[breaks > 0] - 1
-            crlf += int(np.count_nonzero(data[before] == 13))
+            # A break at the chunk's start has the byte before it in the chunk before.
+            crlf += int(np.count_nonzero(data[breaks - 1] == 13)) - int(breaks[0] == 0 and data[-1] == 13)
             crlf += int(breaks[0] == 0 and last == b"\r")
-        found.append(breaks.astype(np.int64) + offset)
+            begin = breaks[:-1] + 1 if breaks[-1] == len(data) - 1 else breaks + 1
+            first.append(data[begin])
+            found.append(breaks + offset)
         last = chunk[-1:]
         if progress:
             progress(offset + len(chunk) - start)
     ends = np.concatenate(found) if found else np.zeros(0, np.int64)
     starts = np.concatenate([np.asarray([start], np.int64), ends + 1])
-    if last == b"\n" or not last:
-        return starts[:-1], ends, crlf, True
-    return starts, np.append(ends, size), crlf, False
-
-
-def blank_mask(read: ReadAt, starts: Offsets, ends: Offsets) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which lines hold nothing but white space."""
-    blank = ends <= starts
-    if not len(starts):
-        return blank
-    # A line can only be blank if its first byte is white space; those few are looked at one by one.
-    first = np.zeros(len(starts), np.uint8)
-    position, total = 0, int(ends[-1])
-    for offset, chunk in chunks(read, int(starts[0]), total):
-        data = np.frombuffer(chunk, np.uint8)
-        stop = int(np.searchsorted(starts, offset + len(chunk)))
-        first[position:stop] = data[starts[position:stop] - offset]
-        position = stop
-    for row in np.flatnonzero(_SPACE[first] & ~blank):
-        begin, end = int(starts[row]), int(ends[row])
-        blank[row] = _is_blank(read, begin, end)
-    return blank
+    closed = last == b"\n"
+    if closed:
+        starts = starts[:-1]
+    else:
+        ends = np.append(ends, size)
+    heads = np.concatenate(first) if first else np.zeros(0, np.uint8)
+    return Lines(starts, ends, heads, crlf, closed)
 
 
 def _is_blank(read: ReadAt, begin: int, end: int) -> bool:
@@ -107,9 +117,12 @@ def _is_blank(read: ReadAt, begin: int, end: int) -> bool:
 
 def index_lines(read: ReadAt, start: int, size: int, progress: Progress | None = None) -> Index:
     """One row a line; blank lines are no rows (JSONL)."""
-    starts, ends, crlf, closed = line_bounds(read, start, size, progress)
-    blank = blank_mask(read, starts, ends)
+    found = find_lines(read, start, size, progress)
+    blank = found.blank(read)
+    starts, ends = found.starts, found.ends
     lines = np.arange(1, len(starts) + 1, dtype=np.int64)
+    if not blank.any():
+        return Index(starts, ends, lines, crlf_lines=found.crlf, ends_with_newline=found.closed)
     keep = ~blank
     return Index(
         starts[keep],
@@ -117,15 +130,16 @@ def index_lines(read: ReadAt, start: int, size: int, progress: Progress | None =
         lines[keep],
         blank_lines=[int(line) for line in lines[blank][:100]],
         blank_count=int(np.count_nonzero(blank)),
-        crlf_lines=crlf,
-        ends_with_newline=closed,
+        crlf_lines=found.crlf,
+        ends_with_newline=found.closed,
     )
 
 
 def index_text(read: ReadAt, start: int, size: int, progress: Progress | None = None) -> tuple[Index, str]:
     """Plain text: a row a paragraph where blank lines part the text, else a row a line; says which."""
-    starts, ends, crlf, closed = line_bounds(read, start, size, progress)
-    blank = blank_mask(read, starts, ends)
+    found = find_lines(read, start, size, progress)
+    starts, ends, crlf, closed = found.starts, found.ends, found.crlf, found.closed
+    blank = found.blank(read)
     filled = np.flatnonzero(~blank)
     lines = np.arange(1, len(starts) + 1, dtype=np.int64)
     if not len(filled):

@@ -12,9 +12,12 @@ from core.data.index import CHUNK, Index, Offsets, Progress, ReadAt, chunks, num
 
 _SPECIAL = np.zeros(256, bool)
 _SPECIAL[[ord(char) for char in '"\\{}[]\n']] = True
+_WITH_COMMAS = _SPECIAL.copy()
+_WITH_COMMAS[ord(",")] = True
 _STEP = np.zeros(256, np.int64)
 _STEP[[ord("{"), ord("[")]] = 1
 _STEP[[ord("}"), ord("]")]] = -1
+_LONGEST_RUN = 64 << 20
 _GAP = b" \t\r\n,"
 _FIRST_KEY = re.compile(rb'\s*\{\s*("(?:[^"\\]|\\.){1,200}")\s*:')
 
@@ -30,6 +33,66 @@ class _State:
     ends: list[Offsets] = field(default_factory=list[Offsets])
     start_lines: list[Offsets] = field(default_factory=list[Offsets])
     closed_at: int | None = None
+    commas: list[Offsets] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brackets:
+    """The inside of one bracket: where the values in brackets within it start and end, and where it closes itself."""
+
+    starts: Offsets
+    ends: Offsets
+    closed_at: int
+    commas: Offsets
+
+
+def inside(
+    read: ReadAt, start: int, size: int, *, commas: bool = False, tell: Progress | None = None
+) -> Brackets | None:
+    """What lies in the bracket that opens before byte `start`; None where it never closes.
+
+    With `commas` also where the commas between its items are.
+    """
+    state = _State(depth=1, commas=[] if commas else None)
+    _scan_on(read, start, size, state, 1, tell)
+    if state.closed_at is None:
+        return None
+    starts, ends = numbers(state.starts), numbers(state.ends)
+    between = numbers(state.commas) if state.commas else np.zeros(0, np.int64)
+    return Brackets(starts, ends, state.closed_at, between[between < state.closed_at])
+
+
+def first_items(read: ReadAt, start: int, stop: int, *, base: int, first_line: int = 1) -> Index:
+    """The items that lie whole between `start` and `stop`, found at once; none where anything else is among them."""
+    state = _State(depth=base)
+    _scan_on(read, start, stop, state, base, None)
+    starts, ends, lines = (numbers(part) for part in (state.starts, state.ends, state.start_lines))
+    count = min(len(starts), len(ends))
+    starts, ends, lines = starts[:count], ends[:count], lines[:count] + first_line
+    text = read(start, stop)
+    before = np.concatenate([np.asarray([start], np.int64), ends[:-1]])
+    for number, (left, right) in enumerate(zip(before.tolist(), starts.tolist())):
+        if text[left - start : right - start].strip(_GAP):
+            return Index(starts[:number], ends[:number], lines[:number])
+    return Index(starts, ends, lines)
+
+
+def _scan_on(read: ReadAt, start: int, size: int, state: _State, base: int, progress: Progress | None) -> None:
+    position = start
+    while position < size and state.closed_at is None:
+        length, chunk, kept = CHUNK, b"", b""
+        # A chunk must not end inside a run of backslashes: whether the next quote counts hangs on it.
+        while not kept and position + len(chunk) < size and length <= _LONGEST_RUN:
+            chunk = read(position, min(size, position + length))
+            kept = chunk.rstrip(b"\\") if position + len(chunk) < size else chunk
+            length *= 2
+            if not chunk:
+                return
+        chunk = kept or chunk
+        _scan(chunk, position, state, base)
+        position += len(chunk)
+        if progress:
+            progress(position - start)
 
 
 def index_items(
@@ -50,18 +113,7 @@ def index_items(
     that the array is a field of an object, so that more may follow it.
     """
     state = _State(depth=base)
-    position = start
-    while position < size and state.closed_at is None:
-        chunk = read(position, min(size, position + CHUNK))
-        if not chunk:
-            break
-        # A chunk must not end inside a run of backslashes: whether the next quote counts hangs on it.
-        kept = chunk.rstrip(b"\\") if position + len(chunk) < size else chunk
-        chunk = kept or chunk
-        _scan(chunk, position, state, base)
-        position += len(chunk)
-        if progress:
-            progress(position - start)
+    _scan_on(read, start, size, state, base, progress)
     starts, ends, lines = (numbers(part) for part in (state.starts, state.ends, state.start_lines))
     lines = lines + first_line
     finish = state.closed_at if state.closed_at is not None else size
@@ -84,7 +136,7 @@ def index_items(
 
 def _scan(chunk: bytes, offset: int, state: _State, base: int) -> None:
     data = np.frombuffer(chunk, np.uint8)
-    where = np.flatnonzero(_SPECIAL[data])
+    where = np.flatnonzero((_SPECIAL if state.commas is None else _WITH_COMMAS)[data])
     byte = data[where]
     breaks = byte == 10
     quote = (byte == 34) & ~_escaped(where, byte)
@@ -104,6 +156,8 @@ def _scan(chunk: bytes, offset: int, state: _State, base: int) -> None:
             opens[stop:] = closes[stop:] = False
             breaks = breaks.copy()
             breaks[stop:] = False
+    if state.commas is not None:
+        state.commas.append(where[(byte == 44) & outside & (depth == base)].astype(np.int64) + offset)
     line_of = np.cumsum(breaks) + state.lines
     state.starts.append(where[opens].astype(np.int64) + offset)
     state.ends.append(where[closes].astype(np.int64) + offset + 1)

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from core.data.encodings import line_encoding
 from core.data.findings import RowFinding
 from core.data.records import split_record
 from core.data.source import Source
@@ -53,12 +54,20 @@ def decode(raw: bytes, source: Source, findings: list[RowFinding]) -> str | None
     except UnicodeDecodeError as error:
         legacy = source.legacy
         if legacy is None:
-            findings.append(
-                RowFinding("invalid_utf8", f"byte 0x{raw[error.start]:02x} is not UTF-8", column=error.start + 1)
-            )
+            findings.append(_not_utf8(raw, error.start))
             return None
         findings.append(RowFinding("encoding", f"read as {legacy}", detail=legacy))
         return raw.decode(legacy, "replace")
+
+
+def _not_utf8(raw: bytes, start: int) -> RowFinding:
+    """What the bad byte is, and how the line would read in an encoding that it may come from."""
+    message = f"byte 0x{raw[start]:02x} is not UTF-8"
+    name = line_encoding(raw) or ""
+    if name:
+        around = raw[max(0, start - 20) : start + 20].decode(name, "replace")
+        message += f"; as {name} it reads … {around.strip()} …"
+    return RowFinding("invalid_utf8", message, detail=name, column=start + 1)
 
 
 def _parse_slowly(raw: bytes, source: Source, findings: list[RowFinding]) -> Any:

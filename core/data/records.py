@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from core.data.index import Index, Progress, ReadAt, line_bounds, numbers
+from core.data.index import Index, Progress, ReadAt, find_lines, numbers
 
 DELIMITERS = (",", ";", "\t", "|")
 _QUOTED_LINES = 20_000
@@ -94,7 +94,7 @@ def index_records(read: ReadAt, start: int, size: int, delimiter: str, progress:
 
     A quote that never closes costs its own line, not the rest of the file.
     """
-    starts, ends, crlf, closed = line_bounds(read, start, size, progress)
+    found = find_lines(read, start, size, progress)
     begin: list[int] = []
     finish: list[int] = []
     lines: list[int] = []
@@ -102,7 +102,7 @@ def index_records(read: ReadAt, start: int, size: int, delimiter: str, progress:
     bad: dict[int, str] = {}
     # Looking for the end of a quote that never closes costs up to 20,000 lines; a file full of them must not hang.
     budget = 4 * size + (64 << 20)
-    reader = _LineReader(read, starts.tolist(), ends.tolist())
+    reader = _LineReader(read, found.starts.tolist(), found.ends.tolist())
     number = 0
     while number < len(reader):
         line = reader.line(number)
@@ -124,7 +124,7 @@ def index_records(read: ReadAt, start: int, size: int, delimiter: str, progress:
         number = last + 1
     return Index(
         numbers(begin), numbers(finish), numbers(lines), blank_lines=blank[:100], blank_count=len(blank),
-        crlf_lines=crlf, ends_with_newline=closed, bad=bad,
+        crlf_lines=found.crlf, ends_with_newline=found.closed, bad=bad,
     )  # fmt: skip
 
 

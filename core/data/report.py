@@ -7,7 +7,7 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ from core.data.checks.frame import check_frame
 from core.data.checks.repeats import Repeated, Repeats
 from core.data.dataset import Dataset, open_dataset
 from core.data.findings import CODES, SEVERITIES, RowFinding, Severity, grouped
-from core.data.source import EmptyFile
+from core.data.opening import Shard
+from core.data.unreadable import EmptyFile, Unreadable
 from core.errors import DiapasonError
 
 LISTED = 100
 _KEPT = 1_000_000
 _EVERY = 500
+_KINDS = 100
 Progress = Callable[[int, int], bool]
 """``progress(rows done, bytes done)``; False stops the check."""
 
@@ -88,7 +90,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What `check` found. `labels` counts the classes of a classification set."""
+    """What `check` found. `labels` counts the classes of a classification set.
+
+    container: what the rows were taken out of (gzip, parquet, folder …), None for a plain file. shards: the files
+    of a folder. by_row: whether lines are the numbers of rows, because the original has no lines.
+    """
 
     path: Path
     layout: str
@@ -102,6 +108,10 @@ class Report:
     seconds: float
     task: str | None = None
     labels: Counter[str] = field(default_factory=Counter[str])
+    container: str | None = None
+    map: str | None = None
+    shards: tuple[Shard, ...] = ()
+    by_row: bool = False
 
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
@@ -118,7 +128,9 @@ class Report:
             "schema": 1,
             "path": str(self.path),
             "layout": self.layout,
+            "container": self.container,
             "format": self.format,
+            "map": self.map,
             "task": self.task,
             "size": self.size,
             "seconds": round(self.seconds, 3),
@@ -130,6 +142,8 @@ class Report:
             "invalid_lines": list(self.invalid_lines),
             "findings": [finding.to_json(self.layout) for finding in self.findings],
         }
+        if self.shards:
+            document["files"] = [{"path": str(shard.path), "line": shard.line} for shard in self.shards]
         if self.layout == "json":
             document["invalid_rows"] = [row + 1 for row in self.invalid_rows]
         return document
@@ -142,6 +156,7 @@ def check(
     task: str | None = None,
     progress: Progress | None = None,
     dataset: Dataset | None = None,
+    map: str | None = None,
 ) -> Report:
     """Look at every row of a data file once, in constant memory but for the hashes of the rows.
 
@@ -151,23 +166,26 @@ def check(
         task: one of core.recipe.TASKS, whose recommended size the file is held to.
         progress: called every 500 rows (and while rows are located, with 0 rows); False stops the check.
         dataset: the opened file, where the caller has it already.
+        map: which fields are which, as `open_dataset` takes it.
 
     Raises:
         CheckCancelled: `progress` returned False.
-        DiapasonError: the file cannot be read at all. An empty file is a report with one finding.
+        Unreadable: the file cannot be read at all; `unreadable` makes a report of it. An empty file is a report
+            with one finding.
+        DiapasonError: there is no room for a copy that is needed, or the map is wrong.
     """
     began = time.monotonic()
-    try:
-        dataset = dataset or open_dataset(path, format)
-    except EmptyFile as error:
-        return _empty(Path(path), error, time.monotonic() - began)
     collector = _Collector()
 
     def located(bytes_done: int) -> None:
         if progress and not progress(0, bytes_done):
             raise CheckCancelled("the check was stopped", where=str(path))
 
-    total = dataset.index(located)
+    try:
+        dataset = dataset or open_dataset(path, format, map, lazy=True)
+        total = dataset.index(located)
+    except EmptyFile as error:
+        return unreadable(path, error, time.monotonic() - began)
     repeats, labels = Repeats(), Counter[str]()
     valid, done = 0, 0
     for row in dataset:
@@ -204,6 +222,10 @@ def check(
         seconds=time.monotonic() - began,
         task=task,
         labels=labels,
+        container=dataset.source.container,
+        map=str(dataset.mapping) if dataset.mapping else None,
+        shards=dataset.source.shards,
+        by_row=dataset.source.by_row,
     )
 
 
@@ -218,10 +240,15 @@ def _own_task(format: str) -> str | None:
     return {"classification": "classification", "preference": "preference", "text": "domain"}.get(format)
 
 
-def _empty(path: Path, error: EmptyFile, seconds: float) -> Report:
-    finding = Finding("empty_file", "error", "", 1, error.message)
-    size = path.stat().st_size
-    return Report(path, "empty", None, size, 0, 0, array("q"), array("q"), [finding], seconds)
+def unreadable(path: Path | str, error: Unreadable, seconds: float = 0.0) -> Report:
+    """The report on a file of which no row can be read: one finding, which says why."""
+    finding = Finding(error.code, "error", error.detail, 1, error.message)
+    layout = "empty" if isinstance(error, EmptyFile) else "unreadable"
+    try:
+        size = Path(path).stat().st_size
+    except (OSError, ValueError):
+        size = 0
+    return Report(Path(path), layout, None, size, 0, 0, array("q"), array("q"), [finding], seconds)
 
 
 def _add_repeats(collector: _Collector, repeats: Repeats, dataset: Dataset) -> None:
@@ -249,6 +276,7 @@ class _Collector:
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, str], Finding] = {}
+        self._kinds = Counter[str]()
         self.invalid_lines: array[int] = array("q")
         self.invalid_rows: array[int] = array("q")
 
@@ -274,6 +302,13 @@ class _Collector:
     def add(self, finding: RowFinding, count: int, rows: Sequence[int], lines: list[int]) -> Finding:
         key = (finding.code, finding.detail, finding.severity)
         kept = self._found.get(key)
+        if kept is None:
+            self._kinds[finding.code] += 1
+            if self._kinds[finding.code] > _KINDS:
+                # What varies comes from the rows: a file of a million names must not make a million findings.
+                key = (finding.code, "other", finding.severity)
+                finding = replace(finding, detail="other")
+                kept = self._found.get(key)
         if kept is None:
             message = _with_column(finding)
             kept = self._found[key] = Finding(finding.code, finding.severity, finding.detail, 0, message)

@@ -1,101 +1,179 @@
-"""A data file as bytes: what it is, how it is encoded, and its rows by number without loading it."""
+"""A data set as bytes: what it is, how it is encoded, and its rows by number without loading it."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import stat
-import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
-import orjson
 
-from core.data.encodings import Encoding, legacy_encoding, sniff_encoding
-from core.data.findings import CODES
-from core.data.index import Index, Progress, chunks, index_lines, index_text
-from core.data.items import index_items
-from core.data.layout import sniff_layout
+from core.data import members
+from core.data.encodings import Encoding, legacy_encoding
+from core.data.findings import RowFinding, grouped
+from core.data.index import Index, Progress, index_lines, index_text
+from core.data.index_cache import load_index, save_index
+from core.data.items import first_items, index_items
+from core.data.layout import Layout, sniff_layout
+from core.data.opening import HEAD, Note, Shard, Text, needs_copy, open_place, read_text
+from core.data.place import find_place
 from core.data.records import Dialect, index_records, sniff_delimiter, try_split
-from core.errors import DiapasonError
-from core.home import cache_dir
+from core.data.spool import Spool, Tell
+from core.data.unreadable import Unreadable
 
-HEAD = 64 << 10
 _CACHED_FROM = 32 << 20
-_CACHED_FILES = 24
-_CACHE_VERSION = 1
 _BLOCK = 4 << 20
-_MAGIC = (
-    (b"\x1f\x8b", "it is compressed with gzip", "Unpack it first: gunzip -k FILE"),
-    (b"PAR1", "it is a Parquet file", "Write it as JSON Lines first."),
-    (b"PK\x03\x04", "it is a zip archive (or a spreadsheet)", "Unpack it, or save the sheet as CSV."),
-    (b"BZh", "it is compressed with bzip2", "Unpack it first: bunzip2 -k FILE"),
-    (b"\x28\xb5\x2f\xfd", "it is compressed with zstd", "Unpack it first: unzstd FILE"),
-    (b"\xfd7zXZ", "it is compressed with xz", "Unpack it first: unxz -k FILE"),
-    (b"%PDF", "it is a PDF document", "Diapason reads JSON Lines, JSON arrays, CSV and plain text."),
-    (b"version https://git-lfs", "it is a Git LFS pointer, not the data", "Fetch the data: git lfs pull"),
-)  # fmt: skip
-READABLE = "Diapason reads JSON Lines, JSON arrays, CSV and plain text."
+_HEAD_BYTES = 1 << 20
+# Beyond this a row is not read at all: its text, and what is made of it, would not fit beside the rest.
+LONGEST_ROW = 64 << 20
+
+
+@dataclass(slots=True)
+class _Ready:
+    """What is known once the text is there."""
+
+    text: Text
+    frame: Layout
+    dialect: Dialect
+    notes: list[Note]
 
 
 class Source:
-    """An opened data file. `layout` is jsonl, json, csv or text; rows are found by byte offset.
+    """An opened data set. `layout` is jsonl, json, csv or text; rows are found by byte offset.
 
-    A UTF-16 file is read through a UTF-8 copy in an unnamed temporary file. Reads are positional, so that
-    several threads may use one source, and a file that shrinks meanwhile gives short rows, never a crash.
+    What is no plain UTF-8 text (packed, UTF-16, Parquet, a folder …) is read through a UTF-8 copy in an unnamed
+    temporary file. Reads are positional, so that several threads may use one source, and a file that shrinks
+    meanwhile gives short rows, never a crash. With `lazy` a copy is made only when rows are first asked for.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lazy: bool = False) -> None:
         self.path = path
-        self._file = _open(path)
-        self.size = os.fstat(self._file.fileno()).st_size
-        self.mtime_ns = os.fstat(self._file.fileno()).st_mtime_ns
-        head = self.read_raw(0, HEAD)
-        if not head.strip(b"\xef\xbb\xbf \t\r\n\x0b\x0c"):
-            self._require_blank()
-        _refuse_foreign(path, head)
-        self.encoding: Encoding = sniff_encoding(head)
-        self._text: IO[bytes] = self._transcoded() if self.encoding.wide else self._file
-        self.text_size = os.fstat(self._text.fileno()).st_size
-        self.start = 3 if self.encoding.bom and not self.encoding.wide else 0
-        head = self.read(self.start, self.start + HEAD)
-        frame = sniff_layout(self.read, self.start, head, path.suffix.lower())
-        self.layout = frame.kind
-        self.wrapped_key, self.base, self._items_at = frame.wrapped_key, frame.base, frame.items_at
-        self.dialect = self._sniff_dialect(head) if self.layout == "csv" else Dialect(",")
+        self.place = find_place(path)
+        self._opened = open_place(self.place)
+        self.size = self._opened.size
+        self.mtime_ns = self._opened.mtime_ns
         self.text_rows = "line"
+        self._ready: _Ready | None = None
         self._index: Index | None = None
-        self._lock = threading.Lock()
-        self._legacy: str | None | bool = False
+        self._head: Index | None = None
+        self._head_lock = threading.Lock()
+        self._lock = threading.RLock()
         self._columns: tuple[str, ...] | None = None
+        if not lazy or not needs_copy(self._opened):
+            self.prepare()
+
+    def reads(self, path: Path) -> bool:
+        """Whether `path` is a file that rows come from."""
+        try:
+            status = path.stat()
+            known = [os.fstat(self._opened.file.fileno())] if self._opened.file else []
+            known += [shard.path.stat() for shard in self.shards]
+        except OSError:
+            return False
+        return any((status.st_dev, status.st_ino) == (other.st_dev, other.st_ino) for other in known)
 
     def close(self) -> None:
         """Close the file; the source is of no use afterwards."""
-        self._text.close()
-        self._file.close()
+        if self._ready:
+            self._ready.text.file.close()
+        if self._opened.file:
+            self._opened.file.close()
 
-    def read_raw(self, start: int, end: int) -> bytes:
-        """Bytes of the file itself."""
-        return os.pread(self._file.fileno(), max(0, end - start), start)
+    def prepare(self, tell: Tell | None = None) -> _Ready:
+        """Make the text and look how rows lie in it, once. Raises DiapasonError where there are none to be read."""
+        with self._lock:
+            if self._ready is None:
+                self._ready = self._prepare(tell)
+            return self._ready
+
+    # -- what it is ---------------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> Text:
+        """The text that rows are cut from."""
+        return (self._ready or self.prepare()).text
+
+    @property
+    def layout(self) -> str:
+        """jsonl, json, csv or text."""
+        return (self._ready or self.prepare()).frame.kind
+
+    @property
+    def base(self) -> int:
+        """For json: 1 where the items are in a bracket, 0 for objects one after the other."""
+        return (self._ready or self.prepare()).frame.base
+
+    @property
+    def wrapped_key(self) -> str | None:
+        """The field that holds the list of rows, where it is not the whole file."""
+        return (self._ready or self.prepare()).frame.wrapped_key
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The fields that hold lists of rows, where the file is an object around several."""
+        return (self._ready or self.prepare()).frame.parts
+
+    @property
+    def dialect(self) -> Dialect:
+        """How a CSV file is written."""
+        return (self._ready or self.prepare()).dialect
+
+    @property
+    def notes(self) -> list[Note]:
+        """Findings of the file as a whole that reading it has brought up."""
+        return (self._ready or self.prepare()).notes
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the bytes of the file stand for text."""
+        return self.text.encoding
+
+    @property
+    def start(self) -> int:
+        """The byte of the text where it begins, behind the byte-order mark."""
+        return self.text.start
+
+    @property
+    def text_size(self) -> int:
+        """The size of the text in bytes: the file's own, or that of its copy."""
+        return self.text.size
+
+    @property
+    def cr_only(self) -> bool:
+        """Whether carriage returns alone end the lines."""
+        return self.text.cr_only
+
+    @property
+    def by_row(self) -> bool:
+        """Whether lines are rows of a copy, because the original has no lines."""
+        return self.text.by_row
+
+    @property
+    def container(self) -> str | None:
+        """What the rows were taken out of: gzip, parquet, columns, folder …; None for a plain file."""
+        if self.place.kind in ("folder", "hub", "stdin"):
+            return self.place.kind
+        kinds = [finding.detail for finding, _, _ in self.notes if finding.code in ("compressed", "columnar")]
+        return {"json": "columns"}.get(kinds[-1], kinds[-1]) if kinds else None
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """The files that a folder's rows come from."""
+        return self.text.shards
 
     def read(self, start: int, end: int) -> bytes:
-        """Bytes of the text: the file's own, or UTF-8 where the file is UTF-16."""
-        parts: list[bytes] = []
-        while start < end:
-            part = os.pread(self._text.fileno(), end - start, start)
-            if not part:
-                break
-            parts.append(part)
-            start += len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        """Bytes of the text."""
+        return self.text.read(start, end)
+
+    # -- rows ---------------------------------------------------------------------------------------------
 
     def index(self, progress: Progress | None = None) -> Index:
         """The row boundaries: made once, in one pass; kept in the home's cache for large files."""
         with self._lock:
             if self._index is None:
+                self.prepare(progress)
                 self._index = self._load_index() or self._make_index(progress)
             return self._index
 
@@ -122,6 +200,28 @@ class Source:
         """Set the columns' names, where the file has no header and its content gave them away."""
         self._columns = names
 
+    def head(self) -> Index:
+        """The first rows, found at once: as many as lie whole in the first megabyte; may be none.
+
+        They are the rows that `index` will find, unless the file's brackets or quotes turn out not to match.
+        """
+        ready = self.prepare()
+        with self._head_lock:
+            if self._head is None:
+                self._head = self._make_head(ready.text, ready.frame, ready.dialect)
+            return self._head
+
+    def known(self, row: int) -> Index:
+        """An index that has row `row`: the head's where the whole is not there yet, else the whole."""
+        if self._index is None and self._head is not None and row < len(self._head):
+            return self._head
+        return self.index()
+
+    def extent(self, row: int) -> tuple[int, int]:
+        """The bytes of the text from which to which row `row` goes."""
+        index = self.known(row)
+        return int(index.starts[row]), int(index.ends[row])
+
     @property
     def indexed(self) -> bool:
         """Whether the row boundaries are known already."""
@@ -131,18 +231,23 @@ class Source:
         return len(self.index())
 
     def raw(self, row: int) -> bytes:
-        """The bytes of row `row`, without its line end."""
-        index = self.index()
-        return self.read(int(index.starts[row]), int(index.ends[row])).removesuffix(b"\r")
+        """The bytes of row `row`, without its line end; of one beyond LONGEST_ROW one byte more than that."""
+        start, end = self.extent(row)
+        return self.read(start, min(end, start + LONGEST_ROW + 1)).removesuffix(b"\r")
 
     def rows(self, first: int = 0) -> Iterator[tuple[int, int, bytes]]:
-        """(row, line, bytes) of each row from `first` on, read block by block."""
+        """(row, line, bytes) of each row from `first` on, read block by block; bytes as `raw` gives them."""
         index = self.index()
         count = len(index)
         while first < count:
             begin = int(index.starts[first])
             last = max(first + 1, int(np.searchsorted(index.ends, begin + _BLOCK, side="right")))
-            block = self.read(begin, int(index.ends[last - 1]))
+            stop = int(index.ends[last - 1])
+            if stop - begin > LONGEST_ROW:
+                yield first, int(index.lines[first]), self.raw(first)
+                first += 1
+                continue
+            block = self.read(begin, stop)
             starts = (index.starts[first:last] - begin).tolist()
             ends = (index.ends[first:last] - begin).tolist()
             lines = index.lines[first:last].tolist()
@@ -152,7 +257,7 @@ class Source:
             first = last
 
     def decode(self, raw: bytes) -> str:
-        """The text of `raw`: UTF-8, or cp1252 where the whole file is. Raises UnicodeDecodeError."""
+        """The text of `raw`: UTF-8, or the encoding of the whole file. Raises UnicodeDecodeError."""
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -163,154 +268,124 @@ class Source:
 
     @property
     def legacy(self) -> str | None:
-        """``cp1252`` where the file is not UTF-8 but reads well so; found by one pass when first needed."""
-        if self._legacy is False:
-            self._legacy = legacy_encoding(self.read, self.start, self.text_size)
-        return self._legacy if isinstance(self._legacy, str) else None
+        """``cp1252`` or another, where the file is not UTF-8 but reads well so; found when first needed."""
+        text = self.text
+        if text.legacy is False:
+            text.legacy = legacy_encoding(text.read, text.start, text.size)
+        return text.legacy if isinstance(text.legacy, str) else None
 
-    def _require_blank(self) -> None:
-        """Raise where the whole file is white space: there is nothing to open."""
-        for _, chunk in chunks(self.read_raw, 0, self.size):
-            if chunk.strip(b"\xef\xbb\xbf \t\r\n\x0b\x0c"):
-                return
-        what = "the file holds only white space" if self.size else "the file is empty"
-        raise EmptyFile(what, where=str(self.path), hint=CODES["empty_file"].hint)
+    # -- getting ready ------------------------------------------------------------------------------------
 
-    def _transcoded(self) -> IO[bytes]:
-        # The copy lives as long as this object, so the context manager of the caller is this source.
-        copy: IO[bytes] = tempfile.TemporaryFile(dir=cache_dir())  # noqa: SIM115
-        for text in self.encoding.stream(self.read_raw, self.size):
-            copy.write(text.encode("utf-8", "replace"))
-        copy.flush()
-        return copy
+    def _prepare(self, tell: Tell | None) -> _Ready:
+        text = read_text(self._opened, tell)
+        head = text.read(text.start, text.start + HEAD)
+        part = "" if self._opened.file is None else self.place.part
+        frame = sniff_layout(text.read, text.start, head, text.suffix, text.size, part)
+        notes = list(text.notes)
+        if frame.columns:
+            frame = self._turn(text, frame, notes, tell)
+        elif part and frame.wrapped_key is None:
+            names = ", ".join(frame.parts) or "none"
+            raise Unreadable(
+                "not_found", f"there is no part `{part[:40]}`", where=str(self.path), hint=f"Parts: {names}."
+            )
+        dialect = self._sniff_dialect(text, head) if frame.kind == "csv" else Dialect(",")
+        return _Ready(text, frame, dialect, notes)
 
-    def _sniff_dialect(self, head: bytes) -> Dialect:
+    def _turn(self, text: Text, frame: Layout, notes: list[Note], tell: Tell | None) -> Layout:
+        """Make rows out of columns, in a copy."""
+        spool = Spool(str(self.path))
+        sizes, rows = members.columns_to_rows(text.read, list(frame.columns), spool, tell)
+        message = f"one list for each of {len(sizes)} columns; rows are put together from them"
+        notes.append((RowFinding("columnar", message, detail="json"), 1, [1]))
+        if len(set(sizes.values())) > 1:
+            told = ", ".join(f"`{name[:40]}` {grouped(size)}" for name, size in list(sizes.items())[:6])
+            finding = RowFinding(
+                "missing_field", f"columns of different lengths: {told}", detail="uneven", level="error"
+            )
+            notes.append((finding, rows - min(sizes.values()), [1]))
+        text.file, text.size = spool.finish(), spool.size
+        text.encoding, text.copied, text.by_row, text.cr_only = Encoding("utf-8"), True, True, False
+        return Layout("jsonl")
+
+    def _sniff_dialect(self, text: Text, head: bytes) -> Dialect:
         from core.data.columns import read_header
 
-        text = head.decode("utf-8", "replace")
-        delimiter = "\t" if self.path.suffix.lower() == ".tsv" else sniff_delimiter(text)
+        encoding = text.legacy if isinstance(text.legacy, str) else "utf-8"
+        decoded = head.decode(encoding, "replace")
+        delimiter = "\t" if text.suffix == ".tsv" and "\t" in decoded else sniff_delimiter(decoded)
         first = index_records(lambda start, end: head[start:end], 0, len(head), delimiter)
         if not len(first):
             return Dialect(delimiter)
-        records = [head[a:b].decode("utf-8", "replace").removesuffix("\r")
+        records = [head[a:b].decode(encoding, "replace").removesuffix("\r")
                    for a, b in zip(first.starts[:20].tolist(), first.ends[:20].tolist(), strict=True)]  # fmt: skip
         return Dialect(delimiter, read_header([try_split(record, delimiter) for record in records]))
 
+    def _make_head(self, text: Text, frame: Layout, dialect: Dialect) -> Index:
+        stop = min(text.size, max(text.start, frame.items_at) + _HEAD_BYTES)
+        if frame.kind == "json":
+            line = 1 + text.read(text.start, frame.items_at).count(b"\n")
+            return first_items(text.read, frame.items_at, stop, base=frame.base, first_line=line)
+        if frame.kind == "jsonl":
+            return _whole(index_lines(text.read, text.start, stop), text.size)
+        if frame.kind == "csv":
+            index = index_records(text.read, text.start, stop, dialect.delimiter)
+            if dialect.header and len(index):
+                index.starts, index.ends, index.lines = index.starts[1:], index.ends[1:], index.lines[1:]
+            return _whole(index, text.size, min(index.bad, default=len(index)) - 1)
+        return index_lines(text.read, 0, 0)
+
+    # -- the index ----------------------------------------------------------------------------------------
+
+    def _load_index(self) -> Index | None:
+        key = self._key
+        kept = load_index(key) if key else None
+        if kept is None:
+            return None
+        index, self.text_rows = kept
+        return index
+
     def _make_index(self, progress: Progress | None) -> Index:
-        if self.layout == "json":
-            line = 1 + self.read(self.start, self._items_at).count(b"\n")
-            wrapped = self.wrapped_key is not None
+        ready = self.prepare()
+        text, frame = ready.text, ready.frame
+        if frame.kind == "json":
+            line = 1 + text.read(text.start, frame.items_at).count(b"\n")
+            wrapped = frame.wrapped_key is not None
             index = index_items(
-                self.read,
-                self._items_at,
-                self.text_size,
-                base=self.base,
+                text.read,
+                frame.items_at,
+                text.size,
+                base=frame.base,
                 wrapped=wrapped,
                 first_line=line,
                 progress=progress,
             )
-        elif self.layout == "csv":
-            index = index_records(self.read, self.start, self.text_size, self.dialect.delimiter, progress)
-            if self.dialect.header and len(index):
+        elif frame.kind == "csv":
+            index = index_records(text.read, text.start, text.size, ready.dialect.delimiter, progress)
+            if ready.dialect.header and len(index):
                 index.starts, index.ends, index.lines = index.starts[1:], index.ends[1:], index.lines[1:]
                 index.bad = {row - 1: why for row, why in index.bad.items() if row}
-        elif self.layout == "text":
-            index, self.text_rows = index_text(self.read, self.start, self.text_size, progress)
+        elif frame.kind == "text":
+            index, self.text_rows = index_text(text.read, text.start, text.size, progress)
         else:
-            index = index_lines(self.read, self.start, self.text_size, progress)
-        self._save_index(index)
+            index = index_lines(text.read, text.start, text.size, progress)
+        key = self._key
+        if key:
+            save_index(key, index, self.text_rows)
         return index
 
-    def _cache_path(self) -> Path:
-        parts = (
-            self.path.absolute(),
-            self.size,
-            self.mtime_ns,
-            self.layout,
-            self.base,
-            self._items_at,
-            _CACHE_VERSION,
-        )
-        name = "\0".join(str(part) for part in parts).encode("utf-8", "surrogateescape")
-        return cache_dir() / "index" / f"{hashlib.blake2b(name, digest_size=16).hexdigest()}.npz"
-
-    def _load_index(self) -> Index | None:
-        if self.size < _CACHED_FROM:
+    @property
+    def _key(self) -> tuple[object, ...] | None:
+        """What the index is kept under; None where it is not worth it: a copy has to be made anew anyway."""
+        if self.size < _CACHED_FROM or self.text.copied:
             return None
-        try:
-            with np.load(self._cache_path(), allow_pickle=False) as saved:
-                notes = orjson.loads(saved["notes"].tobytes())
-                index = Index(saved["starts"], saved["ends"], saved["lines"])
-            index.blank_lines, index.blank_count, index.crlf_lines, index.ends_with_newline = notes[:4]
-            index.problems = [(code, line, text) for code, line, text in notes[4]]
-            index.bad = {int(row): why for row, why in notes[5]}
-            self.text_rows = str(notes[6])
-            return index
-        except (OSError, ValueError, KeyError, IndexError, EOFError, DiapasonError):
-            return None
-
-    def _save_index(self, index: Index) -> None:
-        if self.size < _CACHED_FROM:
-            return
-        notes = [index.blank_lines, index.blank_count, index.crlf_lines, index.ends_with_newline, index.problems,
-                 list(index.bad.items()), self.text_rows]  # fmt: skip
-        try:
-            path = self._cache_path()
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
-            np.savez(temporary, starts=index.starts, ends=index.ends, lines=index.lines,
-                     notes=np.frombuffer(orjson.dumps(notes), np.uint8))  # fmt: skip
-            os.replace(temporary, path)
-            kept = sorted(path.parent.glob("*.npz"), key=lambda item: item.stat().st_mtime, reverse=True)
-            for old in kept[_CACHED_FILES:]:
-                old.unlink(missing_ok=True)
-        except (OSError, DiapasonError):
-            # The cache only saves time: a full or read-only disk must not keep anyone from reading data.
-            return
+        frame = self.prepare().frame
+        return (self.path.absolute(), self.size, self.mtime_ns, frame.kind, frame.base, frame.items_at)
 
 
-class EmptyFile(DiapasonError):
-    """There is no row in the file."""
-
-
-def _open(path: Path) -> IO[bytes]:
-    """The file, opened; DiapasonError says why not."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            kind = "it is a folder" if path.is_dir() else "it is not a regular file"
-            raise DiapasonError(kind, where=str(path), hint="Name one data file.")
-        return path.open("rb", buffering=0)
-    except FileNotFoundError:
-        raise DiapasonError("there is no such file", where=str(path), hint=_near(path)) from None
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise DiapasonError(f"cannot read the file: {reason}", where=str(path)) from error
-
-
-def _near(path: Path) -> str:
-    """What the person may have meant."""
-    import difflib
-
-    try:
-        names = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        return f"The folder {path.parent} cannot be read either."
-    near = difflib.get_close_matches(path.name, names, 1)
-    return f"Did you mean {path.parent / near[0]}?" if near else "Check the name and the folder."
-
-
-def _refuse_foreign(path: Path, head: bytes) -> None:
-    """Raise where the file is of a kind that holds no rows we can read."""
-    for magic, what, hint in _MAGIC:
-        if head.startswith(magic):
-            raise DiapasonError(what, where=str(path), hint=hint)
-    start = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        raise DiapasonError("it is a web page, not data", where=str(path), hint="Download the raw file again.")
-    if sniff_encoding(head).wide:
-        return
-    # Text has hardly any control bytes; a torn write leaves a block of NULs, which is one bad row, not a binary.
-    control = sum(head.count(bytes([code])) for code in (0, 1, 2, 3, 4, 5, 6, 14, 15, 16, 17, 18, 19, 20))
-    opened = head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
-    if control >= 16 and control * 20 > len(head) and not opened:
-        raise DiapasonError("it is a binary file", where=str(path), hint=READABLE)
+def _whole(index: Index, size: int, most: int | None = None) -> Index:
+    """The rows of a head's index but the last, which may go on behind it, and `most` at most."""
+    if len(index) and int(index.ends[-1]) < size:
+        most = min(len(index) - 1, len(index) if most is None else most)
+    most = len(index) if most is None else max(0, most)
+    return Index(index.starts[:most], index.ends[:most], index.lines[:most])

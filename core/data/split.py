@@ -40,6 +40,7 @@ def split(
     test: float = 0.1,
     seed: int = 0,
     format: str | None = None,
+    map: str | None = None,
 ) -> SplitResult:
     """Write ``train``, ``validation`` and ``test`` files into `out`, by `seed`, and say how many rows each has.
 
@@ -59,7 +60,7 @@ def split(
             f"validation {validation:g} and test {test:g} leave nothing to train on",
             hint="Give shares of the rows that add up to less than 1, such as 0.1 and 0.1.",
         )
-    dataset = open_dataset(path, format)
+    dataset = open_dataset(path, format, map)
     # Settled from the whole file; a part might look different by itself.
     suffix = _suffix(dataset)
     rows, groups, labels, skipped = _group(dataset)
@@ -151,7 +152,7 @@ def _write(
 ) -> None:
     """Write every part beside its name first, then put them in place together."""
     for target in targets.values():
-        if target.exists() and target.samefile(dataset.path):
+        if dataset.source.reads(target):
             raise DiapasonError(
                 "the split would overwrite its own source", where=str(target), hint="Name another folder."
             )

@@ -9,6 +9,7 @@ import orjson
 
 from core.data.example import Message
 from core.data.findings import RowFinding
+from core.data.keys import tidy_turn
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool",
          "function": "tool"}  # fmt: skip
@@ -42,7 +43,7 @@ def _read_turn(turn: Any, field: str, native: bool, found: list[RowFinding]) -> 
     if not isinstance(turn, dict):
         found.append(RowFinding("wrong_type", f"`{field}` is {kind_of(turn)}, not a message", field=field))
         return None
-    turn = cast("dict[str, Any]", turn)
+    turn = tidy_turn(cast("dict[str, Any]", turn), field, found)
     name_key = "role" if "role" in turn else "from" if "from" in turn else None
     if name_key is None:
         found.append(RowFinding("missing_field", f"`{field}` has no role", detail="role", field=field))

@@ -19,9 +19,9 @@ from core.hardware import cpu_count, ram
 _PYTHONS = ((3, 11), (3, 13))  # pyproject.toml: requires-python
 # What the app and the jobs import, by the name of the distribution.
 _NEEDED = (
-    "accelerate", "bitsandbytes", "datasets", "evaluate", "ftfy", "jinja2", "numpy", "nvidia-ml-py", "orjson",
-    "peft", "phonenumbers", "psutil", "pydantic", "pyyaml", "rouge-score", "sacrebleu", "safetensors", "scikit-learn",
-    "scipy", "textual", "tokenizers", "torch", "transformers", "trl",
+    "accelerate", "bitsandbytes", "charset-normalizer", "datasets", "evaluate", "ftfy", "jinja2", "numpy",
+    "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "pydantic", "pyyaml", "rouge-score",
+    "sacrebleu", "safetensors", "scikit-learn", "scipy", "textual", "tokenizers", "torch", "transformers", "trl",
 )  # fmt: skip
 _SHOWN = ("transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "textual")
 

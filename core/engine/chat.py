@@ -103,7 +103,7 @@ class Talk:
         self._chat = load_chat(self.info)
         train = spec["data"]["train"]
         if Path(train["path"]).is_file():
-            self._chat.thinking = uses_thinking(Path(train["path"]), train.get("format"))
+            self._chat.thinking = uses_thinking(Path(train["path"]), train.get("format"), train.get("map"))
         self.models = Models(run.path, recipe, self.info)
         self._send = send
         with self.models.ready(True):

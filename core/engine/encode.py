@@ -48,10 +48,10 @@ class Encoded:
         return sum(len(row.input_ids) for row in self.rows)
 
 
-def uses_thinking(path: Path, format: str | None) -> bool:
+def uses_thinking(path: Path, format: str | None, map: str | None = None) -> bool:
     """Whether the answers of the training file hold think blocks, by its first rows: prompts that the model shall
     answer later must open such a block exactly then. Training, evaluation and chat all ask this."""
-    return answers_think(islice(examples(path, format), _PEEKED_ROWS))
+    return answers_think(islice(examples(path, format, map), _PEEKED_ROWS))
 
 
 def encode_file(
@@ -61,6 +61,7 @@ def encode_file(
     *,
     max_length: int,
     loss: Loss,
+    map: str | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> Encoded:
     """Encode every usable row of `path`; preference rows by their chosen answer.
@@ -78,7 +79,7 @@ def encode_file(
     found = Encoded()
     masked: list[int] = []
     endless: list[int] = []
-    for count, example in enumerate(examples(path, format), 1):
+    for count, example in enumerate(examples(path, format, map), 1):
         found.kinds[example.kind] += 1
         try:
             texts = chat.encode_all(example, max_length=max_length, loss=loss)

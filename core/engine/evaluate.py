@@ -54,7 +54,7 @@ def answer_and_score(job: Job) -> str:
     models = Models(run, recipe, info)
     chat = load_chat(info)
     trained = run_spec["data"]["train"]
-    chat.thinking = uses_thinking(Path(trained["path"]), trained.get("format"))
+    chat.thinking = uses_thinking(Path(trained["path"]), trained.get("format"), trained.get("map"))
     train = list(_read(trained))
     settings = _settings(job, run_spec, recipe)
     test, refused = _test_rows(job, settings, train)
@@ -87,7 +87,7 @@ def answer_and_score(job: Job) -> str:
 
 
 def _read(part: dict[str, Any]) -> Iterator[Example]:
-    return examples(Path(part["path"]), part.get("format"))
+    return examples(Path(part["path"]), part.get("format"), part.get("map"))
 
 
 def _settings(job: Job, run_spec: dict[str, Any], recipe: Recipe) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -15,13 +14,14 @@ import trl
 from datasets import Dataset
 
 from core.chat import ChatModel, load_chat
-from core.data.dataset import examples
+from core.data.dataset import examples, fingerprint
 from core.engine import checkpoints
 from core.engine.encode import Encoded, describe_cuts, encode_file, uses_thinking
 from core.engine.job import Job, JobError
 from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dtype
 from core.engine.sampling import Sampler
 from core.engine.trainer import Best, Plan, SealedTrainer
+from core.errors import DiapasonError
 from core.files import read_json, write_json
 from core.models import ModelInfo, read_model
 from core.recipe import Recipe, make_recipe
@@ -59,7 +59,7 @@ def train(job: Job) -> str:
     if recipe.samples.count and (part := job.spec["data"].get("validation")):
         trainer.sampler = Sampler(
             chat,
-            examples(Path(part["path"]), part.get("format")),
+            examples(Path(part["path"]), part.get("format"), part.get("map")),
             job.folder / "samples.jsonl",
             count=recipe.samples.count,
             max_new_tokens=recipe.samples.max_new_tokens,
@@ -109,7 +109,7 @@ def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple
     train_spec = job.spec["data"].get("train")
     if not train_spec:
         raise JobError("refused", "the spec names no training data", where=str(job.folder / "spec.json"))
-    chat.thinking = uses_thinking(Path(train_spec["path"]), train_spec.get("format"))
+    chat.thinking = uses_thinking(Path(train_spec["path"]), train_spec.get("format"), train_spec.get("map"))
     found: list[Encoded | None] = []
     for part in ("train", "validation"):
         spec = job.spec["data"].get(part)
@@ -124,7 +124,9 @@ def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple
                 job.emit("progress", phase=f"encode {part}", done=done, total=total)
                 job.check_stop()
 
-        encoded = encode_file(chat, path, spec.get("format"), max_length=max_length, loss=recipe.loss.on, tick=tick)
+        encoded = encode_file(
+            chat, path, spec.get("format"), max_length=max_length, loss=recipe.loss.on, map=spec.get("map"), tick=tick
+        )
         for sentence in describe_cuts(encoded, max_length):
             job.log("warning", f"{part}: {sentence}")
         if encoded.kinds["preference"]:
@@ -139,12 +141,9 @@ def _unchanged(path: Path, spec: dict[str, Any]) -> None:
     """Raise where the data is not that which the run was submitted with."""
     wanted = spec.get("sha256")
     try:
-        with path.open("rb") as handle:
-            found = hashlib.file_digest(handle, "sha256").hexdigest() if wanted else None
-    except OSError as error:
-        raise JobError(
-            "refused", f"cannot read the data: {error.strerror}", where=str(path), hint="Bring the file back."
-        ) from error
+        found = fingerprint(path)["sha256"] if wanted else None
+    except DiapasonError as error:
+        raise JobError("refused", error.message, where=str(path), hint="Bring the file back.") from error
     if found != wanted:
         raise JobError(
             "refused",

@@ -8,7 +8,7 @@ from typing import Any
 from core.data.dataset import fingerprint, open_dataset
 from core.errors import DiapasonError
 from core.evaluation.result import EvaluationResult, read_result, weights_fingerprint
-from core.recipe import make_recipe
+from core.recipe import Recipe, make_recipe
 from core.runs.folder import FINAL, RunFolder
 from core.runs.status import status_of
 from core.submit import evaluation_spec, submit_job
@@ -45,13 +45,21 @@ def specify(run: RunFolder, data: Path | None = None) -> dict[str, Any]:
     test = parts.get("test")
     if data is not None:
         path = data.expanduser().absolute()
-        test = {"path": str(path), "format": open_dataset(path).format}
+        test = {"path": str(path), **_read(path, recipe)}
     if not test:
         raise DiapasonError(
             f"{run.name} has no test rows",
             hint="Name a file of rows that were not trained on: diapason evaluate RUN --data FILE.",
         )
     return evaluation_spec(recipe, {**parts, "test": test})
+
+
+def _read(path: Path, recipe: Recipe) -> dict[str, Any]:
+    """The format and the map to read `path` with: the recipe's map, where the file's own names say nothing."""
+    plain = open_dataset(path).format
+    if plain or not recipe.data.map:
+        return {"format": plain, "map": None}
+    return {"format": recipe.data.format or open_dataset(path, map=recipe.data.map).format, "map": recipe.data.map}
 
 
 def existing(run: RunFolder, spec: dict[str, Any]) -> EvaluationResult | None:

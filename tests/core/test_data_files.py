@@ -196,8 +196,7 @@ def test_one_bad_byte_is_damage_on_its_line(tmp_path: Path) -> None:
 
 def test_files_that_hold_no_rows_say_why(tmp_path: Path) -> None:
     for data, name, words in (
-        (b"PAR1\0\0", "a.parquet", "Parquet"),
-        (b"\x1f\x8b\x08\0", "a.jsonl.gz", "gzip"),
+        (b"PAR1\0\0", "a.parquet", "table cannot be read"),
         (os.urandom(3000).replace(b"{", b"\0"), "a.bin", "binary"),
         (b"<!DOCTYPE html><html>", "a.json", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a.csv", "git lfs pull"),
@@ -245,5 +244,5 @@ def test_the_index_of_a_large_file_is_kept(tmp_path: Path, monkeypatch: pytest.M
 def test_fingerprints_tell_content_apart(tmp_path: Path) -> None:
     first = fingerprint(make(tmp_path, b"a"))
     assert first["size"] == 1 and first["sha256"] != fingerprint(make(tmp_path, b"b"))["sha256"]
-    with pytest.raises(DiapasonError, match="cannot read"):
+    with pytest.raises(DiapasonError, match="no such file"):
         fingerprint(tmp_path / "none")

@@ -114,7 +114,8 @@ def examine(data: bytes, name: str) -> None:
             return
         assert report.rows_total == len(rows) and report.rows_valid == sum(row.usable for row in rows)
         assert [row.line for row in rows] == sorted(row.line for row in rows)
-        assert all(1 <= row.line <= data.count(b"\n") + 1 for row in rows) or dataset.source.encoding.wide
+        text = dataset.source.text
+        assert all(1 <= row.line <= data.count(b"\n") + 1 for row in rows) or text.copied or text.cr_only
         for row in rows[:20]:
             assert dataset.row(row.index).raw == row.raw
             assert (row.example is None) == any(finding.severity == "error" for finding in row.findings)

@@ -114,7 +114,7 @@ def test_openai_tool_calls_weights_and_parts(tmp_path: Path) -> None:
             ]
         },
     )
-    assert row.example is not None and codes(row) == [("content_parts", "")]
+    assert row.example is not None and codes(row) == [("content_parts", ""), ("tools_missing", "none")]
     user, call, _, answer = row.example.messages
     assert user.content == "Hi\nthere"
     assert call.tool_calls[0]["function"]["arguments"] == {"a": 1} and call.weight == 0
@@ -171,7 +171,7 @@ def test_preference_pairs_of_every_shape(tmp_path: Path, value: Any) -> None:
         (
             b'{"messages": [{"role": "user", "content": "caf\xe9"}, {"role": "assistant", "content": "b"}]}',
             "invalid_utf8",
-            "",
+            "cp1252",
         ),
         (b"[" * 100_000, "too_deep", ""),
         (b'{"a": ' + b"9" * 5000 + b"}", "big_int", ""),

@@ -192,10 +192,11 @@ def test_cut_rows_are_told_from_lost_ones(tmp_path: Path) -> None:
 
     with pytest.raises(JobError, match="every row is cut before its answer begins"):
         encode_file(chat, path, "chat", max_length=8, loss="all-answers")
-    silent: list[dict[str, Any]] = [*rows, {"messages": [{**turn, "weight": 0} for turn in rows[0]["messages"]]}]
+    turns = rows[0]["messages"]
+    silent: list[dict[str, Any]] = [*rows, {"messages": [*turns, *({**turn, "weight": 0} for turn in turns[-2:])]}]
     path = write_jsonl(tmp_path / "silent.jsonl", silent)
     with pytest.raises(JobError) as caught:
-        encode_file(chat, path, "chat", max_length=100, loss="all-answers")
+        encode_file(chat, path, "chat", max_length=100, loss="last-answer")
     assert caught.value.where == f"{path}:4"
 
 

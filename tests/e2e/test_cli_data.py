@@ -77,7 +77,7 @@ def test_check_json_is_one_document_and_fail_on_decides(diapason: Run, tmp_path:
     ("args", "code", "words"),
     [
         (["check", "none.jsonl"], 1, "no such file"),
-        (["check", "."], 1, "folder"),
+        (["check", "home"], 1, "folder"),
         (["check", "/dev/null"], 1, "not a regular file"),
         (["check", "x.jsonl", "--format", "xml"], 2, "invalid choice"),
         (["check"], 2, "FILE"),
@@ -93,6 +93,7 @@ def test_mistakes_get_one_plain_message(
     diapason: Run, tmp_path: Path, args: list[str], code: int, words: str
 ) -> None:
     (tmp_path / "x.jsonl").write_text(json.dumps(GOOD) + "\n")
+    (tmp_path / "home").mkdir()
     result = diapason(*args)
     assert result.returncode == code and words in result.stderr and "Traceback" not in result.stderr
     assert result.stdout == ""

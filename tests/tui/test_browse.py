@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,8 +14,10 @@ import pytest
 from textual.content import Content
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 import core.data.report
+import core.data.source
 from core.data.dataset import open_dataset
 from tests.chat_model import make_chat_model
 from tests.tui.screen_text import assert_inert, shown, until
@@ -22,6 +25,8 @@ from tui.app import DiapasonApp
 from tui.row_view import conversation
 from tui.screens import browse_view
 from tui.screens.browse import BrowseScreen
+from tui.screens.wizard import WizardScreen
+from tui.widgets.dialogs import AskDialog
 
 SMALL, LARGE = (80, 24), (200, 50)
 FLAWED = Path(__file__).parents[2] / "core" / "starter" / "data" / "flawed.jsonl"
@@ -272,5 +277,45 @@ async def test_the_help_names_every_key_and_the_wizard_gets_the_file(
     async with browsing(path) as pilot:
         monkeypatch.setattr(type(pilot.app), "open", lambda self, name, **kwargs: opened.append((name, kwargs)))
         await press(pilot, "w")
-        assert opened == [("wizard", {"path": path})]
+        assert opened == [("wizard", {"path": path, "map": None})]
         assert "filter" in await press(pilot, "question_mark")
+
+
+async def test_fields_of_unknown_names_are_mapped_and_the_wizard_keeps_the_map(tmp_path: Path) -> None:
+    rows = [{"premise": f"It is day {n}.", "target": f"Then {n}."} for n in range(60)]
+    async with browsing(make(tmp_path, rows)) as pilot:
+        first = screen(pilot)
+        assert first.report is not None and first.report.rows_valid == 0
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
+        assert pilot.app.screen.query_one(Input).value == "prompt=premise,completion=target"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, BrowseScreen) and pilot.app.screen is not first)
+        await until(pilot, lambda: screen(pilot).report is not None)
+        second = screen(pilot).report
+        assert second is not None and second.rows_valid == 60
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(pilot.app.screen, WizardScreen) and bool(pilot.app.screen.state.report))
+        found = pilot.app.screen
+        assert isinstance(found, WizardScreen) and found.state.report is not None
+        assert found.state.report.map == "prompt=premise,completion=target"
+
+
+async def test_the_first_rows_are_there_before_all_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    whole = core.data.source.Source.index
+
+    def slowly(self: Any, progress: Any = None) -> Any:
+        assert go_on.wait(20)
+        return whole(self, progress)
+
+    monkeypatch.setattr(core.data.source.Source, "index", slowly)
+    path = make(tmp_path, [chat(f"Question {n}?", f"Answer {n}.") for n in range(3000)])
+    app = DiapasonApp("browse", path=path)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, lambda: "Question 7?" in shown(app))
+        text = await press(pilot, "down", "down")
+        assert "Answer 2." in text and "the first rows" in text and "finding its rows" in text
+        go_on.set()
+        await until(pilot, lambda: isinstance(app.screen, BrowseScreen) and app.screen.report is not None)
+        assert screen(pilot).rows.row == 2 and "3 000 rows" in shown(app)

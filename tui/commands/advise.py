@@ -31,6 +31,9 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--task", choices=TASKS, metavar="T", help="what to learn: " + ", ".join(TASKS))
     parser.add_argument("--model", default="starter", metavar="M", help="model to tune (default: starter)")
     parser.add_argument("--format", choices=FORMATS, metavar="F", help="layout of the rows, where not recognised")
+    parser.add_argument(
+        "--map", metavar="NAME=FIELD,...", help="which field is which: prompt=premise,completion=target"
+    )
     for flag, name, text in _QUESTIONS:
         parser.add_argument(flag, dest=name, choices=("yes", "no"), metavar="yes|no", help=text)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -46,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
     if args.file is None and args.task is None:
         raise UsageError("name a file, or a task with --task", hint="Tasks: " + ", ".join(TASKS))
     said = {name: None if getattr(args, name) is None else getattr(args, name) == "yes" for _, name, _ in _QUESTIONS}
-    found = consult(args.file, task=args.task, model=args.model, format=args.format, answers=Answers(**said))
+    answers = Answers(**said)
+    found = consult(args.file, task=args.task, model=args.model, format=args.format, map=args.map, answers=answers)
     if args.json:
         print(json.dumps(found.advice.to_json(), ensure_ascii=False, indent=2))
     else:

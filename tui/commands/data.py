@@ -60,9 +60,16 @@ def register(subparsers: Any) -> None:
 
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="JSON Lines, a JSON array, CSV or plain text")
+    parser.add_argument(
+        "file",
+        metavar="FILE",
+        help="JSON Lines, JSON, CSV, Parquet, text, a folder, a hub id, or - for what is piped in",
+    )
     parser.add_argument(
         "--format", choices=FORMATS, metavar="F", help="format, where it is not recognised: " + ", ".join(FORMATS)
+    )
+    parser.add_argument(
+        "--map", metavar="NAME=FIELD,...", help="which field is which, such as prompt=premise,completion=target"
     )
 
 
@@ -77,9 +84,15 @@ def _row_number(text: str) -> int:
 
 def run_check(args: argparse.Namespace) -> int:
     """Check a file; 1 where a finding reaches `--fail-on`."""
-    from core.data.report import check
+    from core.data.report import check, unreadable
+    from core.data.unreadable import Unreadable
 
-    report = check(args.file, format=args.format, task=args.task)
+    try:
+        report = check(args.file, format=args.format, task=args.task, map=args.map)
+    except Unreadable as error:
+        if not args.json:
+            raise
+        report = unreadable(args.file, error)
     if args.json:
         print(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
     else:
@@ -89,7 +102,8 @@ def run_check(args: argparse.Namespace) -> int:
 
 def _report_lines(report: Report) -> Iterator[str]:
     yield " · ".join([
-        visible(report.path.name), report.format or "unknown format", amount(report.rows_total, "row"),
+        visible(report.path.name or str(report.path)), report.format or "unknown format",
+        amount(report.rows_total, "row"),
         f"{count(report.rows_valid)} usable", size(report.size), f"checked in {took(report.seconds)}",
     ])  # fmt: skip
     if not report.findings:
@@ -97,7 +111,7 @@ def _report_lines(report: Report) -> Iterator[str]:
         return
     yield ""
     for finding in report.findings:
-        yield _headline(finding, report.layout)
+        yield _headline(finding, report)
         yield f"    {visible(finding.message)} → {visible(finding.hint)}"
     yield ""
     counts = [(report.count(severity), severity) for severity in ("error", "warning", "note")]
@@ -114,23 +128,35 @@ def took(seconds: float) -> str:
     return f"{max(seconds, 0.1):.1f} s" if seconds < 10 else duration(seconds)
 
 
-def _headline(finding: Finding, layout: str) -> str:
+def _headline(finding: Finding, report: Report) -> str:
     """Code, count, and where."""
     name = finding.code + (f" ({visible(finding.detail)})" if finding.detail else "")
-    where = _places(finding, layout) or finding.title
+    where = _places(finding, report) or finding.title
     return f"{_MARKS[finding.severity]} {name:<34} {count(finding.count):>7}  {where}"
 
 
-def _places(finding: Finding, layout: str) -> str:
-    places = (
-        [row + 1 for row in finding.rows[:_LINES]] if layout == "json" and finding.rows else finding.lines[:_LINES]
-    )
+def _places(finding: Finding, report: Report) -> str:
+    rows = bool(finding.rows) and (report.layout == "json" or report.by_row)
+    places = [row + 1 for row in finding.rows[:_LINES]] if rows else finding.lines[:_LINES]
     if not places:
         return ""
-    word = "row" if layout == "json" and finding.rows else "line"
+    word = "row" if rows else "line"
     more = finding.count - len(places)
+    if report.shards and not rows:
+        return f"in {', '.join(_in_files(places, report))}" + (f" and {more:,} more" if more > 0 else "")
     tail = f" and {more:,} more" if more > 0 and len(places) == _LINES else ""
     return f"{word}{'s' if len(places) > 1 else ''} {', '.join(str(place) for place in places)}{tail}"
+
+
+def _in_files(lines: list[int], report: Report) -> Iterator[str]:
+    """Lines of a folder's joined text as lines of its files: ``part-1.jsonl:3, 9``."""
+    from itertools import groupby
+
+    from core.data.opening import locate
+
+    found = [place for line in lines if (place := locate(report.shards, line))]
+    for path, places in groupby(found, key=lambda place: place[0]):
+        yield f"{visible(path.name)}:{', '.join(str(line) for _, line in places)}"
 
 
 # -- show -------------------------------------------------------------------------------------------------
@@ -141,7 +167,7 @@ def run_show(args: argparse.Namespace) -> int:
     from core.data.dataset import open_dataset
     from core.errors import UsageError
 
-    dataset = open_dataset(args.file, args.format)
+    dataset = open_dataset(args.file, args.format, args.map)
     total = len(dataset)
     if args.row is not None and args.row > total:
         raise UsageError(
@@ -159,7 +185,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 
 def _first_rows(dataset: Dataset) -> Iterator[str]:
-    yield f"{visible(dataset.path.name)} · {dataset.format or 'unknown format'} · {amount(len(dataset), 'row')}"
+    yield f"{visible(dataset.name)} · {dataset.format or 'unknown format'} · {amount(len(dataset), 'row')}"
     for row, _ in zip(dataset, range(_FIRST_ROWS), strict=False):
         text = row_summary(row)
         yield f"{row.index + 1:>6}  {text}"
@@ -182,7 +208,7 @@ def row_summary(row: Row, width: int = 100) -> str:
 def _row_lines(row: Row, dataset: Dataset) -> Iterator[str]:
     state = "usable" if row.usable else "not usable"
     kind = row.example.kind if row.example else dataset.format or "unknown format"
-    yield f"{visible(dataset.path.name)}:{row.line} · row {count(row.index + 1)} · {kind} · {state}"
+    yield f"{visible(dataset.name)}:{row.line} · row {count(row.index + 1)} · {kind} · {state}"
     for finding in row.findings:
         column = f" (column {finding.column})" if finding.column is not None else ""
         yield f"{_MARKS[finding.severity]} {finding.code}: {visible(finding.message)}{column}"
@@ -267,6 +293,7 @@ def run_split(args: argparse.Namespace) -> int:
         test=args.test,
         seed=args.seed,
         format=args.format,
+        map=args.map,
     )
     files = {"train": result.train, "validation": result.validation, "test": result.test}
     if args.json:

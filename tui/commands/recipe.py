@@ -30,6 +30,7 @@ def register(subparsers: Any) -> None:
     new.add_argument("--task", choices=TASKS, metavar="T", help="what to learn: " + ", ".join(TASKS))
     new.add_argument("--method", choices=METHODS, metavar="lora|qlora|full", help="default: the one that suits")
     new.add_argument("--format", choices=FORMATS, metavar="F", help="layout of the rows, where not recognised")
+    new.add_argument("--map", metavar="NAME=FIELD,...", help="which field is which: prompt=premise,completion=target")
     new.add_argument("--name", default="", help="name of the run (default: the file's)")
     new.add_argument("-o", "--out", default="run.yaml", metavar="FILE", help="recipe to write (default: run.yaml)")
     new.add_argument("--force", action="store_true", help="overwrite a recipe that is there")
@@ -60,6 +61,7 @@ def run_new(args: argparse.Namespace) -> int:
         task=args.task,
         method=args.method,
         format=args.format,
+        map=args.map,
         name=args.name,
     )
     save_recipe(out, written.text)

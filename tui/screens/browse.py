@@ -46,7 +46,9 @@ class BrowseScreen(DiapasonScreen):
     ACTIONS = ACTIONS
     AUTO_FOCUS = "#rows"
 
-    def __init__(self, path: Path | str, model: str = "starter", format: str | None = None) -> None:
+    def __init__(
+        self, path: Path | str, model: str = "starter", format: str | None = None, map: str | None = None
+    ) -> None:
         """Browse the file `path`; tokens are those of `model`.
 
         Raises:
@@ -55,7 +57,7 @@ class BrowseScreen(DiapasonScreen):
         super().__init__()
         from core.data.dataset import open_dataset
 
-        self.dataset: Dataset = open_dataset(path, format)
+        self.dataset: Dataset = open_dataset(path, format, map, lazy=True)
         self._start_model = model
         self.report: Report | None = None
         self.chosen: Finding | None = None
@@ -113,13 +115,20 @@ class BrowseScreen(DiapasonScreen):
         self.query_one("#filter", Input).can_focus = False
         self.rows.border_title = "rows"
         self._show_top()
-        self.background(self._find_rows, self._rows_found, otherwise=self._broken, group="index")
+        self.background(self.dataset.peek, self._first_rows, otherwise=self._broken, group="index")
 
     def on_unmount(self) -> None:
         """Stop the threads; the file stays open until they have noticed."""
         sys.setswitchinterval(self._switch_seconds)
         self._stop_check.set()
         self._stop_search.set()
+
+    def _first_rows(self, total: int) -> None:
+        """Show the rows that are there at once; all of them are found meanwhile."""
+        if total:
+            self.rows.show(range(total))
+            self.rows.border_title = "the first rows"
+        self.background(self._find_rows, self._rows_found, otherwise=self._broken, group="index")
 
     def _find_rows(self) -> int:
         # Telling the format reads a sample of the rows: better here than when the first one is drawn.
@@ -128,7 +137,7 @@ class BrowseScreen(DiapasonScreen):
 
     def _rows_found(self, total: int) -> None:
         self._located = True
-        self.rows.show(range(total))
+        self.rows.show(range(total), self.rows.row)
         self._title_rows()
         self._start_check()
 
@@ -166,6 +175,8 @@ class BrowseScreen(DiapasonScreen):
         self.report = report
         self._show_top()
         self.findings.show(report)
+        if report.format is None and report.rows_total:
+            self.say("no known fields: press u and say which is the prompt and which the answer")
         self.rows.forget()
         self._show_record()
 
@@ -184,7 +195,7 @@ class BrowseScreen(DiapasonScreen):
         self.top(left, self._progress)
 
     def _unchecked(self) -> str:
-        parts = [visible(self.dataset.path.name)]
+        parts = [visible(self.dataset.name)]
         if self._located:
             parts += [self.dataset.format or "unknown format", f"{count(len(self.dataset))} rows"]
         else:
@@ -247,10 +258,9 @@ class BrowseScreen(DiapasonScreen):
         self.rows.border_subtitle = "esc all rows" if self.chosen is not None or self.needle else ""
 
     def _line(self, row: int, width: int) -> Line:
-        index = self.dataset.source.index()
-        size = int(index.ends[row] - index.starts[row])
+        start, end = self.dataset.source.extent(row)
+        size = end - start
         if size > LONG_ROW:
-            start = int(index.starts[row])
             head = self.dataset.source.read(start, start + 400).decode("utf-8", "replace")
             return "", "", shorten(f"({size / 1e6:.1f} MB) {head}", width)
         text, worst = browse_view.row_line(self.dataset.row(row), width)
@@ -429,4 +439,14 @@ class BrowseScreen(DiapasonScreen):
 
     def action_wizard(self) -> None:
         """Make a recipe for this file."""
-        self.diapason.open("wizard", path=self.dataset.path)
+        self.diapason.open("wizard", path=self.dataset.path, map=str(self.dataset.mapping or "") or None)
+
+    def action_map(self) -> None:
+        """Ask which field is which."""
+        now = str(self.dataset.mapping or self.dataset.suggestion or "")
+        self.ask("Which field is the prompt, which the answer?", self._use_map, value=now,
+                 placeholder="prompt=premise,completion=target")  # fmt: skip
+
+    def _use_map(self, text: str) -> None:
+        """Read the file anew, its fields under their usual names."""
+        self.app.switch_screen(BrowseScreen(self.dataset.path, self.record.model, map=text))

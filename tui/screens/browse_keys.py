@@ -24,6 +24,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("l", "max_length", "length", "Choose where the row is cut, in tokens.", group="The row"),
     Action("g", "go", "go to row", "Go to a row by its number.", enabled="why_no_rows"),
     Action("z", "zoom", "one pane", "Give the whole screen to the pane in focus, or back.", ),
+    Action("u", "map", "fields", "Say which field is the prompt and which the answer.", enabled="why_no_rows"),
     Action("w", "wizard", "wizard", "Make a recipe for training on this file.", footer=True, enabled="why_no_wizard"),
     Action("x", "stop_check", "stop check", "Stop the check that runs, or start it again.", enabled="why_no_stop"),
 )  # fmt: skip

@@ -59,8 +59,8 @@ class RecordPane(VerticalScroll):
     def show(self, number: int) -> None:
         """Show the row `number` in the present mode."""
         self._wanted = number
-        index = self.dataset.source.index()
-        if index.ends[number] - index.starts[number] > LONG_ROW:
+        start, end = self.dataset.source.extent(number)
+        if end - start > LONG_ROW:
             self._fill(Content.styled("reading …", "$text-muted"), number)
             self._background(lambda: self.dataset.row(number), self._show_row, group="row")
         else:

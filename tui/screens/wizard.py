@@ -23,6 +23,7 @@ from tui.screens.wizard_state import (
     Candidate,
     WizardState,
     candidate,
+    locate,
     look_around,
     measure,
     value_of,
@@ -50,13 +51,14 @@ class WizardScreen(Reasons, DiapasonScreen):
     )
     ACTIONS = ACTIONS
 
-    def __init__(self, path: Path | str | None = None) -> None:
+    def __init__(self, path: Path | str | None = None, map: str | None = None) -> None:
+        """Make a recipe for the file `path`, whose fields go by `map` where that is given.
+
+        Raises:
+            DiapasonError: where there is no such file, or a folder that is no data set.
+        """
         super().__init__()
-        file = Path(path).expanduser().absolute() if path is not None else None
-        if file is not None and not file.is_file():
-            reason = "this is a folder, not a file" if file.is_dir() else "there is no such file"
-            raise DiapasonError(reason, where=str(file), hint="Choose a JSONL, JSON, CSV or text file.")
-        self.state = WizardState(file)
+        self.state = WizardState(locate(path) if path is not None else None, map=map)
         self.step = 0
         self.expert = False
         self.last_out = Path("run.yaml")
@@ -94,7 +96,7 @@ class WizardScreen(Reasons, DiapasonScreen):
         self._take_model(next(item for item in self.state.candidates if item.name == self.state.model_name))
 
     def _check(self) -> None:
-        path, state = self.state.path, self.state
+        path, map, state = self.state.path, self.state.map, self.state
         state.report = state.lengths = state.note = None
         if path is None:
             return
@@ -103,7 +105,7 @@ class WizardScreen(Reasons, DiapasonScreen):
         def read() -> Report:
             from core.data.report import check
 
-            return check(path, progress=progress)
+            return check(path, map=map, progress=progress)
 
         def progress(done: int, _: int) -> bool:
             self.post_message(CheckProgress(path, done))
@@ -150,7 +152,7 @@ class WizardScreen(Reasons, DiapasonScreen):
                 self.state.lengths, self.state.note = found
                 self._changed()
 
-        self.background(lambda: measure(path, model, report.format), measured, group="measure")
+        self.background(lambda: measure(path, model, report.format, report.map), measured, group="measure")
 
     # -- drawing ------------------------------------------------------------------------------------------
 
@@ -306,7 +308,7 @@ class WizardScreen(Reasons, DiapasonScreen):
             self.ask(f"{name}: {item.help}", lambda text: self._set(name, text), value=value, placeholder=limits)
 
     def _file(self, part: str, text: str) -> None:
-        self.state.set_file(part, Path(text).expanduser().absolute())
+        self.state.set_file(part, locate(text))
         if part == "train":
             self._check()
         self._changed()

@@ -51,6 +51,7 @@ class WizardState:
     """Answers so far. `advice` and `recipe` are made again by `update` after each change."""
 
     path: Path | None
+    map: str | None = None
     task: str | None = None
     answers: dict[str, bool] = field(default_factory=dict[str, bool])
     validation: Path | None = None
@@ -96,6 +97,7 @@ class WizardState:
             validation=self.validation,
             test=self.test,
             format=self.report.format if self.report else None,
+            map=self.report.map if self.report else None,
             device=self.device,
         )
         # A person's own value may have become impossible since: it then gives way to the recommended one.
@@ -211,13 +213,12 @@ class WizardState:
 
     def set_file(self, part: str, path: Path) -> None:
         """Take `path` as train, validation or test file. Raises DiapasonError where it is missing or used already."""
-        if not path.is_file():
-            raise DiapasonError("there is no such file", where=str(path))
+        locate(path)
         files = {"train": self.path, "validation": self.validation, "test": self.test}
-        if any(other and name != part and other.is_file() and other.samefile(path) for name, other in files.items()):
+        if any(name != part and _same(other, path) for name, other in files.items()):
             raise DiapasonError("training, validation and test must be three different files", where=str(path))
         if part == "train":
-            self.path = path
+            self.path, self.map = path, None
         elif part == "validation":
             self.validation = path
         else:
@@ -238,7 +239,7 @@ class WizardState:
         """The fields that the settings list: what is recommended, the name and the person's own; or all of them."""
         from core.recipe import fields
 
-        asked = ("task", "model", "method", "data.train", "data.validation", "data.test")
+        asked = ("task", "model", "method", "data.train", "data.validation", "data.test", "data.map")
         advised = self.advice.hyperparameters if self.advice else {}
         method = self.recipe.method if self.recipe else "lora"
         return [
@@ -295,13 +296,33 @@ def written(value: Any) -> str:
     return "''" if value == "" else str(value)
 
 
-def measure(path: Path, model: ModelInfo, format: str | None) -> tuple[Lengths | None, str | None]:
+def _same(one: Path | None, other: Path) -> bool:
+    if one is None:
+        return False
+    return one == other or (one.is_file() and other.is_file() and one.samefile(other))
+
+
+def locate(path: Path | str) -> Path:
+    """The absolute name of a data set. Raises DiapasonError where there is none."""
+    from core.data.folder import read_folder
+    from core.data.place import find_place
+
+    path = Path(path).expanduser()
+    place = find_place(path)
+    if place.kind == "folder":
+        read_folder(place.path)
+    return path if place.kind == "hub" else path.absolute()
+
+
+def measure(
+    path: Path, model: ModelInfo, format: str | None, map: str | None = None
+) -> tuple[Lengths | None, str | None]:
     """Token counts of the rows, or why they cannot be counted."""
     from core.advisor.lengths import measure_lengths
     from core.chat import load_chat
 
     try:
-        return measure_lengths(path, load_chat(model), format), None
+        return measure_lengths(path, load_chat(model), format, map), None
     except DiapasonError as error:
         return None, f"the rows could not be measured in this model's tokens: {error.message}"
 
