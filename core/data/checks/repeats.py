@@ -91,10 +91,16 @@ class Repeats:
         ids = _ids(self._whole)
         return self._named(_extras(ids), ids)
 
-    def near(self) -> Repeated:
+    def folded(self) -> Repeated:
         """The rows that copy an earlier one but for case, spaces and punctuation, exact copies left out."""
         ids = _ids(self._near)
         return self._named(np.setdiff1d(_extras(ids), _extras(_ids(self._whole))), ids)
+
+    def heads(self) -> Ids:
+        """For each example in turn the place of the first one that has the same words."""
+        ids = _ids(self._near)
+        _, first = np.unique(ids, return_index=True)
+        return first[ids].astype(np.int64)
 
     def contradictions(self) -> Repeated:
         """All rows that share their prompt with a row of another answer."""

@@ -1,0 +1,100 @@
+"""The frame of a file's texts: what many rows share word for word, such as an instruction before every prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+
+from core.data.near.shingles import SEPARATOR, Codes, Hashes, Places, codes, mixed
+
+ROWS = 10
+"""From so many different rows of the sample on, a shared run of characters is a frame, not a copy."""
+SAMPLE = 2048
+"""Rows looked at, spread over the file."""
+_WIDTH = 32
+_LEAST = 10
+# Of all places one in eight is looked at, chosen by what is there, so the same everywhere (Schleimer, Wilkerson
+# and Aiken 2003, "Winnowing").
+_EVERY = np.uint64(7)
+_BASE = 0x5851F42D4C957F2D
+_INVERSE = pow(_BASE, -1, 1 << 64)
+
+
+class Frames:
+    """Knows the runs of characters that belong to nobody's row, and takes them out of a text."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        """Learn from a sample of a file's texts; equal ones count once."""
+        seen: list[Hashes] = []
+        for text in set(texts):
+            characters = codes(text)
+            if len(characters) >= _WIDTH:
+                hashes, places = _windows(characters)
+                seen.append(np.unique(hashes[places]))
+        every, counts = np.unique(np.concatenate(seen), return_counts=True) if seen else (_none(), _none())
+        self._known: Hashes = every[counts >= ROWS]
+
+    def __bool__(self) -> bool:
+        return bool(len(self._known))
+
+    def strip(self, characters: Codes, starts: Places, ends: Places) -> tuple[Codes, Places, Places]:
+        """The texts (from `starts` to `ends` in `characters`) without their frames; a mark stands for each.
+
+        A text of which next to nothing would be left stays whole.
+        """
+        if not self or len(characters) < _WIDTH:
+            return characters, starts, ends
+        hashes, places = _windows(characters)
+        places = places[self._holds(hashes[places])]
+        if not len(places):
+            return characters, starts, ends
+        change = np.zeros(len(characters) + 1, np.int32)
+        change[places] += 1
+        np.subtract.at(change, places + _WIDTH, 1)
+        covered = np.cumsum(change[:-1]) > 0
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(~covered)])
+        left = before[ends] - before[starts]
+        for row in np.flatnonzero((left < _LEAST) & (left < ends - starts)).tolist():
+            covered[starts[row] : ends[row]] = False
+        first = covered.copy()
+        first[1:] &= ~covered[:-1]
+        kept = ~covered | first
+        stripped = np.where(first, np.asarray(ord(SEPARATOR), characters.dtype), characters)[kept]
+        moved = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
+        return stripped, moved[starts], moved[ends]
+
+    def own(self, text: str) -> Codes:
+        """One text without its frames."""
+        characters = codes(text)
+        return self.strip(characters, np.zeros(1, np.int64), np.asarray([len(characters)]))[0]
+
+    def _holds(self, hashes: Hashes) -> np.ndarray:
+        found = np.minimum(np.searchsorted(self._known, hashes), len(self._known) - 1)
+        return self._known[found] == hashes
+
+
+def _none() -> Hashes:
+    return np.zeros(0, np.uint64)
+
+
+def _windows(characters: Codes) -> tuple[Hashes, Places]:
+    """The hash of the run of characters from each place on, and the places that are looked at."""
+    up, down = _powers(1 << len(characters).bit_length())
+    sums = np.zeros(len(characters) + 1, np.uint64)
+    np.cumsum(characters * up[: len(characters)], out=sums[1:])
+    hashes = (sums[_WIDTH:] - sums[:-_WIDTH]) * down[: len(characters) - _WIDTH + 1]
+    hashes = mixed(hashes)
+    return hashes, np.flatnonzero((hashes & _EVERY) == 0)
+
+
+@lru_cache(maxsize=2)
+def _powers(count: int) -> tuple[Hashes, Hashes]:
+    """The powers of the base and of its inverse modulo 2^64, with which any run's hash is two sums apart."""
+    made: list[Hashes] = []
+    for base in (_BASE, _INVERSE):
+        powers = np.full(count, base, np.uint64)
+        powers[0] = 1
+        made.append(np.cumprod(powers, dtype=np.uint64))
+    return made[0], made[1]
