@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "classification", "text")
 TASKS = ("style", "classification", "extraction", "complex", "generation", "code", "domain", "preference")
 _MARKS = {"error": "✗", "warning": "!", "note": "·"}
+NEAR = 0.85
 _FIRST_ROWS = 10
 _LINES = 12
 
@@ -32,6 +33,13 @@ def register(subparsers: Any) -> None:
     _add_file(checking)
     checking.add_argument(
         "--task", choices=TASKS, metavar="T", help="task whose size to ask for: " + ", ".join(TASKS)
+    )
+    checking.add_argument(
+        "--near", type=_near, default=NEAR, metavar="SHARE",
+        help=f"share of a text, 0.5 to 1, from which on it is a near copy; 0 leaves near copies out (default: {NEAR})",
+    )
+    checking.add_argument(
+        "--against", metavar="FILE2", help="file whose prompts must not be in FILE, such as its training rows"
     )
     checking.add_argument("--json", action="store_true", help="print one JSON document")
     checking.add_argument(
@@ -72,6 +80,16 @@ def _row_number(text: str) -> int:
     return int(text)
 
 
+def _near(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if share == 0 or 0.5 <= share <= 1:
+        return share
+    raise argparse.ArgumentTypeError(f"0, or a number from 0.5 to 1, not {text!r}")
+
+
 # -- check ------------------------------------------------------------------------------------------------
 
 
@@ -79,7 +97,7 @@ def run_check(args: argparse.Namespace) -> int:
     """Check a file; 1 where a finding reaches `--fail-on`."""
     from core.data.report import check
 
-    report = check(args.file, format=args.format, task=args.task)
+    report = check(args.file, format=args.format, task=args.task, near=args.near or None, against=args.against)
     if args.json:
         print(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
     else:

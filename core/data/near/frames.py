@@ -9,12 +9,11 @@ import numpy as np
 
 from core.data.near.shingles import SEPARATOR, Codes, Hashes, Places, codes, mixed
 
-ROWS = 10
-"""From so many different rows of the sample on, a shared run of characters is a frame, not a copy."""
-SAMPLE = 2048
-"""Rows looked at, spread over the file."""
+LEAST_ROWS, LEAST_SHARE = 10, 0.01
+"""A run of characters that so many different rows of the sample share is a frame, not a copy."""
 _WIDTH = 32
 _LEAST = 10
+_BATCH = 1 << 18
 # Of all places one in eight is looked at, chosen by what is there, so the same everywhere (Schleimer, Wilkerson
 # and Aiken 2003, "Winnowing").
 _EVERY = np.uint64(7)
@@ -27,14 +26,21 @@ class Frames:
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         """Learn from a sample of a file's texts; equal ones count once."""
-        seen: list[Hashes] = []
+        found: list[Hashes] = []
+        batch: list[str] = []
+        waiting = count = 0
         for text in set(texts):
-            characters = codes(text)
-            if len(characters) >= _WIDTH:
-                hashes, places = _windows(characters)
-                seen.append(np.unique(hashes[places]))
-        every, counts = np.unique(np.concatenate(seen), return_counts=True) if seen else (_none(), _none())
-        self._known: Hashes = every[counts >= ROWS]
+            count += 1
+            if len(text) >= _WIDTH:
+                batch.append(text)
+                waiting += len(text)
+            if waiting >= _BATCH:
+                found.append(_distinct(batch))
+                batch, waiting = [], 0
+        if batch:
+            found.append(_distinct(batch))
+        every, counts = np.unique(np.concatenate(found), return_counts=True) if found else (_none(), _none())
+        self._known: Hashes = every[counts >= max(LEAST_ROWS, LEAST_SHARE * count)]
 
     def __bool__(self) -> bool:
         return bool(len(self._known))
@@ -77,6 +83,21 @@ class Frames:
 
 def _none() -> Hashes:
     return np.zeros(0, np.uint64)
+
+
+def _distinct(texts: list[str]) -> Hashes:
+    """The hashes of the runs looked at in the texts, each as often as there are texts that have it."""
+    lengths = np.asarray([len(text) + 1 for text in texts], np.int64)
+    hashes, places = _windows(codes(SEPARATOR.join([*texts, ""])))
+    ends = np.cumsum(lengths)
+    row = np.searchsorted(ends, places, side="right")
+    inside = places + _WIDTH < ends[row]
+    hashes, row = hashes[places[inside]], row[inside]
+    order = np.lexsort((row, hashes))
+    hashes, row = hashes[order], row[order]
+    new = np.ones(len(hashes), bool)
+    new[1:] = (hashes[1:] != hashes[:-1]) | (row[1:] != row[:-1])
+    return hashes[new]
 
 
 def _windows(characters: Codes) -> tuple[Hashes, Places]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.data.near.frames import SAMPLE, Frames
+from core.data.near.frames import Frames
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset, Row
     from core.data.example import Example
 
+SAMPLE = 1024
 _FIELDS = ("split", "subset", "partition")
 _SIDES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
           "dev": "validation", "eval": "validation", "test": "test", "testing": "test"}  # fmt: skip
