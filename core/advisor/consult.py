@@ -48,7 +48,7 @@ def consult(
         CheckCancelled: where `progress` returned False.
     """
     found = find_model(model)
-    report = check(file, format=format, task=task, progress=progress) if file is not None else None
+    report = check(file, format=format, task=task, near=None, progress=progress) if file is not None else None
     lengths, refused = _lengths(report, found)
     parts = data or DataRecipe()
     validation = 0.0 if parts.validation else parts.validation_fraction

@@ -13,7 +13,7 @@ from typing import Any
 
 from core.data.checks.amount import check_amount, check_labels
 from core.data.checks.frame import check_frame
-from core.data.checks.leakage import Leakage, told
+from core.data.checks.leakage import Leakage
 from core.data.checks.near import NearRows
 from core.data.checks.repeats import Repeated, Repeats
 from core.data.dataset import Dataset, open_dataset
@@ -75,6 +75,11 @@ class Finding:
         first = self.firsts[place]
         members = [other for other, start in zip(self.rows, self.firsts, strict=False) if start == first]
         return members if members[0] == first else [first, *members]
+
+    def match(self, row: int) -> int | None:
+        """The line, in the other file or side, that leaks into `row`; None where it does not, or is not listed."""
+        place = bisect_left(self.rows, row, hi=len(self.matches)) if self.matches else 0
+        return self.matches[place][1] if place < len(self.matches) and self.rows[place] == row else None
 
     def to_json(self, layout: str) -> dict[str, Any]:
         """The finding as `check --json` writes it."""
@@ -191,7 +196,7 @@ def check(
     repeats, labels = Repeats(), Counter[str]()
     sample = spread(dataset)
     alike = NearRows(dataset, sample, near) if near else None
-    leakage = Leakage(dataset, sample, near, against, located)
+    leakage = Leakage(dataset, sample, near, against, lambda: located(0))
     valid, done = 0, 0
     for row in dataset:
         done += len(row.raw) + 1
@@ -216,12 +221,10 @@ def check(
     _add_repeats(collector, repeats, dataset)
     if alike is not None and near is not None:
         _add_near(collector, alike.found(repeats.heads(), stop), dataset, near)
-    for leak in leakage.found(stop):
-        lines = [dataset.line(row) for row in leak.rows[:LISTED]]
-        matches = [(line, leakage.line(row)) for line, row in zip(lines, leak.known, strict=False)]
-        message = told(leak.kind, len(leak.rows), matches, leakage.where, near)
-        kept = collector.add(RowFinding("leakage", message, detail=leak.kind), len(leak.rows), leak.rows, lines)
-        kept.matches = matches
+    for leak, about in leakage.found(near, stop):
+        finding = RowFinding("leakage", about.message, detail=leak.kind)
+        lines = [line for line, _ in about.matches]
+        collector.add(finding, about.count, leak.rows, lines).matches = about.matches
     if dataset.format is not None:
         for finding in [*check_labels(labels), *check_amount(valid, task or _own_task(dataset.format))]:
             collector.add(finding, 1, [], [])
@@ -275,7 +278,7 @@ def _add_repeats(collector: _Collector, repeats: Repeats, dataset: Dataset) -> N
 def _add_near(collector: _Collector, found: Repeated, dataset: Dataset, threshold: float) -> None:
     number = len(found.rows)
     rows = "1 row shares" if number == 1 else f"{grouped(number)} rows share"
-    text = f"{rows} {threshold:.0%} or more of what an earlier row says"
+    text = f"{rows} {round(100 * threshold)} % or more of what an earlier row says"
     collector.add_rows(RowFinding("near_duplicate", text, detail="near"), found, dataset)
 
 

@@ -57,7 +57,9 @@ def alike(one: Sequence[Part], other: Sequence[Part], threshold: float) -> bool:
     return True
 
 
-def clusters(pairs: Places, count: int, texts: Texts, threshold: float, stop: Callable[[], None]) -> Places:
+def clusters(
+    pairs: Places, count: int, texts: Texts, threshold: float, stop: Callable[[], None] = lambda: None
+) -> Places:
     """The lowest number of the cluster of each of `count` texts, by union-find over the pairs that are alike.
 
     `stop` is called for each pair compared and may raise to end the search.

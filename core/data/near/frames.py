@@ -60,7 +60,7 @@ class Frames:
         change[places] += 1
         np.subtract.at(change, places + _WIDTH, 1)
         covered = np.cumsum(change[:-1]) > 0
-        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(~covered)])
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(~covered, dtype=np.int64)])
         left = before[ends] - before[starts]
         for row in np.flatnonzero((left < _LEAST) & (left < ends - starts)).tolist():
             covered[starts[row] : ends[row]] = False
@@ -68,7 +68,7 @@ class Frames:
         first[1:] &= ~covered[:-1]
         kept = ~covered | first
         stripped = np.where(first, np.asarray(ord(SEPARATOR), characters.dtype), characters)[kept]
-        moved = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept)])
+        moved = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])
         return stripped, moved[starts], moved[ends]
 
     def own(self, text: str) -> Codes:

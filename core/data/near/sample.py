@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 SAMPLE = 1024
 _FIELDS = ("split", "subset", "partition")
-_SIDES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation",
-          "dev": "validation", "eval": "validation", "test": "test", "testing": "test"}  # fmt: skip
+_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "eval"),
+    "test": ("test", "testing"),
+}
+_SIDES = {name: side for side, names in _NAMES.items() for name in names}
 Parts = Callable[["Example"], Sequence[str]]
 
 

@@ -116,7 +116,7 @@ class Sketches:
     def _flush(self) -> None:
         if not self._texts:
             return
-        from rensa import RMinHash
+        from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (a compiled module without types)
 
         # Between two texts stand as many marks as a shingle has characters but one: none spans both.
         gap = SEPARATOR * (SHINGLE - 1)
