@@ -16,6 +16,7 @@ _KEPT_SHINGLES = 2_000_000
 Fetch = Callable[[int], Sequence[str]]
 """The parts of the text with a number, folded."""
 Part = tuple[Hashes, Counter[str]]
+_NOTHING: Part = (np.zeros(1, np.uint64), Counter())
 
 
 class Texts:
@@ -41,6 +42,8 @@ class Texts:
         return kept
 
     def _part(self, text: str) -> Part:
+        if not text:
+            return _NOTHING
         own = self._frames.own(text)
         return np.unique(shingle_hashes(own)), numbers(as_text(own) if self._frames else text)
 

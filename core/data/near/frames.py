@@ -73,8 +73,8 @@ class Frames:
 
     def own(self, text: str) -> Codes:
         """One text without its frames."""
-        characters = codes(text)
-        return self.strip(characters, np.zeros(1, np.int64), np.asarray([len(characters)]))[0]
+        characters, starts, ends = self.strip(*codes([text]))
+        return characters[starts[0] : ends[0]]
 
     def _holds(self, hashes: Hashes) -> np.ndarray:
         found = np.minimum(np.searchsorted(self._known, hashes), len(self._known) - 1)
@@ -87,11 +87,12 @@ def _none() -> Hashes:
 
 def _distinct(texts: list[str]) -> Hashes:
     """The hashes of the runs looked at in the texts, each as often as there are texts that have it."""
-    lengths = np.asarray([len(text) + 1 for text in texts], np.int64)
-    hashes, places = _windows(codes(SEPARATOR.join([*texts, ""])))
-    ends = np.cumsum(lengths)
-    row = np.searchsorted(ends, places, side="right")
-    inside = places + _WIDTH < ends[row]
+    characters, _, ends = codes(texts)
+    if len(characters) < _WIDTH:
+        return _none()
+    hashes, places = _windows(characters)
+    row = np.minimum(np.searchsorted(ends, places, side="right"), len(ends) - 1)
+    inside = places + _WIDTH <= ends[row]
     hashes, row = hashes[places[inside]], row[inside]
     order = np.lexsort((row, hashes))
     hashes, row = hashes[order], row[order]
@@ -110,7 +111,7 @@ def _windows(characters: Codes) -> tuple[Hashes, Places]:
     return hashes, np.flatnonzero((hashes & _EVERY) == 0)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=32)
 def _powers(count: int) -> tuple[Hashes, Hashes]:
     """The powers of the base and of its inverse modulo 2^64, with which any run's hash is two sums apart."""
     made: list[Hashes] = []

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from core.data.checks.repeats import fold
 from core.data.example import Example, Message
 from core.data.turns import canonical
 
@@ -20,6 +19,14 @@ SEPARATOR = "\x1f"
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 Codes = np.ndarray[Any, Any]
 Places = np.ndarray[Any, np.dtype[np.int64]]
+_GAP = SEPARATOR * (SHINGLE - 1)
+_SEPARATOR = ord(SEPARATOR)
+_MARKS = ".,!?;'\"’‘“”«»…¿¡。，！？；"
+_PLAIN = np.asarray([32 if chr(code) in _MARKS or chr(code).isspace() and code != _SEPARATOR else code
+                     for code in range(256)], np.uint8)  # fmt: skip
+_LETTER = np.asarray([chr(code).isalpha() or code > 127 for code in range(256)])
+_WIDE_SPACES = np.asarray([ord(mark) for mark in _MARKS if ord(mark) > 127]
+                          + [code for code in range(128, 0x3001) if chr(code).isspace()], np.uint32)  # fmt: skip
 _NUMBER = re.compile(r"\d+")
 # An odd multiplier spreads the characters over 64 bits; the two rounds of mixing are those of SplitMix64
 # (Steele, Lea and Flood 2014), whose constants have no other meaning.
@@ -27,18 +34,17 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
-def folded(text: str) -> str:
-    """`text` as it is compared: without case, spacing and sentence marks, cut at `LONGEST` characters."""
-    return fold(text[:LONGEST]).decode("utf-8", "surrogatepass")
+def _cut(text: str) -> str:
+    return text[:LONGEST].casefold()
 
 
 def prompt_parts(example: Example) -> tuple[str, ...]:
-    """What is asked: the dialogue up to the answer and the system message, each to be compared by itself."""
+    """What is asked, without case: the dialogue up to the answer and the system message, each compared by itself."""
     if example.text is not None:
-        return (folded(example.text),)
+        return (_cut(example.text),)
     system = [message.content for message in example.prompt if message.role == "system"]
     turns = [message for message in example.prompt if message.role != "system"]
-    return (folded(_dialogue(turns)), folded("\n".join(system)))
+    return (_cut(_dialogue(turns)), _cut("\n".join(system)))
 
 
 def row_parts(example: Example) -> tuple[str, ...]:
@@ -51,7 +57,7 @@ def row_parts(example: Example) -> tuple[str, ...]:
         return asked
     tools = canonical(list(example.tools)) if example.tools else ""
     dialogue, *system = asked
-    return (dialogue, folded(example.answer), *system, folded(example.rejected_answer), folded(tools))
+    return (dialogue, _cut(example.answer), *system, _cut(example.rejected_answer), _cut(tools))
 
 
 def _dialogue(turns: Sequence[Message]) -> str:
@@ -60,11 +66,35 @@ def _dialogue(turns: Sequence[Message]) -> str:
     return "\n\n".join(f"{turn.role}: {turn.text()}" for turn in turns)
 
 
-def codes(text: str) -> Codes:
-    """The characters of `text` as numbers."""
+def codes(texts: Sequence[str]) -> tuple[Codes, Places, Places]:
+    """The characters of the texts as numbers in one array, and where in it each text starts and ends.
+
+    Sentence marks are spaces, and so are hyphens inside words; several spaces are one, none is at an end. Between
+    two texts stand as many separators as a shingle has characters but one, so that none spans both.
+    """
+    text = _GAP.join([*texts, ""])
     if text.isascii():
-        return np.frombuffer(text.encode("ascii"), np.uint8)
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        characters: Codes = np.frombuffer(text.encode("ascii"), np.uint8)
+        plain, letter = _PLAIN[characters], _LETTER[characters]
+    else:
+        characters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        low = np.minimum(characters, 255)
+        plain, letter = np.where(characters < 128, _PLAIN[low], characters), _LETTER[low]
+        plain[np.isin(plain, _WIDE_SPACES)] = 32
+    hyphen = characters[1:-1] == 45
+    if hyphen.any():
+        hyphen &= letter[:-2] & letter[2:]
+        plain[1:-1][hyphen] = 32
+    space = plain == 32
+    kept = ~space
+    kept[1:] |= ~space[:-1]
+    lengths = np.asarray([len(each) for each in texts], np.int64)
+    ends = np.cumsum(lengths + len(_GAP)) - len(_GAP)
+    moved = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])
+    plain, starts, ends = plain[kept], moved[ends - lengths], moved[ends]
+    starts += (starts < ends) & (plain[np.minimum(starts, len(plain) - 1)] == 32)
+    ends -= (starts < ends) & (plain[ends - 1] == 32)
+    return plain, starts, ends
 
 
 def as_text(characters: Codes) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -118,12 +119,7 @@ class Sketches:
             return
         from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (a compiled module without types)
 
-        # Between two texts stand as many marks as a shingle has characters but one: none spans both.
-        gap = SEPARATOR * (SHINGLE - 1)
-        lengths = np.asarray([len(text) for text in self._texts], np.int64)
-        characters = codes(gap.join([*self._texts, ""]))
-        starts = np.cumsum(lengths + len(gap)) - lengths - len(gap)
-        characters, starts, ends = self._frames.strip(characters, starts, starts + lengths)
+        characters, starts, ends = self._frames.strip(*codes(self._texts))
         hashes = shingle_hashes(characters)
         # A text too short for a shingle is filled up from the gap behind it.
         counts = np.maximum(1, ends - starts - SHINGLE + 1)
@@ -132,7 +128,8 @@ class Sketches:
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(
             hashes[wanted], offsets.astype(np.uint64), self._bands * self._rows, _SEED
         )
-        self._made.append((np.asarray(matrix.to_rows(), np.uint32) & np.uint32(255)).astype(np.uint8))
+        hashes = np.frombuffer(b"".join(array("I", row) for row in matrix.to_rows()), np.uint32)
+        self._made.append((hashes & np.uint32(255)).astype(np.uint8).reshape(len(counts), -1))
         self._texts, self._waiting = [], 0
 
 
