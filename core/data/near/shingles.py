@@ -19,7 +19,7 @@ SEPARATOR = "\x1f"
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 Codes = np.ndarray[Any, Any]
 Places = np.ndarray[Any, np.dtype[np.int64]]
-_GAP = SEPARATOR * (SHINGLE - 1)
+_GAP = SEPARATOR * SHINGLE
 _SEPARATOR = ord(SEPARATOR)
 _MARKS = ".,!?;'\"’‘“”«»…¿¡。，！？；"
 _PLAIN = np.asarray([32 if chr(code) in _MARKS or chr(code).isspace() and code != _SEPARATOR else code
@@ -70,7 +70,7 @@ def codes(texts: Sequence[str]) -> tuple[Codes, Places, Places]:
     """The characters of the texts as numbers in one array, and where in it each text starts and ends.
 
     Sentence marks are spaces, and so are hyphens inside words; several spaces are one, none is at an end. Between
-    two texts stand as many separators as a shingle has characters but one, so that none spans both.
+    two texts stand as many separators as a shingle has characters: none spans both, and a short text is filled up.
     """
     text = _GAP.join([*texts, ""])
     if text.isascii():
