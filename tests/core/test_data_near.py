@@ -12,6 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.data.checks.near import NearRows
+from core.data.checks.repeats import Repeats
+from core.data.dataset import open_dataset
 from core.data.near.copies import Texts, alike, clusters
 from core.data.near.frames import Frames
 from core.data.near.shingles import as_text, codes
@@ -139,6 +142,23 @@ def test_a_stripped_text_keeps_its_own_words() -> None:
         as_text(Frames(texts[:5]).own(texts[4]))
         == texts[4].translate({ord("."): " ", ord(","): " "}).replace("  ", " ").strip()
     )
+
+
+def test_rows_that_share_an_answer_or_a_prompt_are_hardly_compared(tmp_path: Path) -> None:
+    canned = [pair(sentence(n, 5), sentence(10_000 + n % 40, 60)) for n in range(360)]
+    asked = [pair(sentence(20_000 + n % 40, 30), sentence(n, 40)) for n in range(360)]
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in canned + asked))
+    dataset = open_dataset(path)
+    rows = NearRows(dataset, list(dataset), 0.85)
+    repeats = Repeats()
+    for row in dataset:
+        assert row.example is not None
+        rows.add(row.example)
+        repeats.add(row.example)
+    compared: list[None] = []
+    assert not rows.found(repeats.heads(), lambda: compared.append(None)).rows
+    assert len(compared) < 20
 
 
 def test_a_check_can_be_stopped_while_it_compares(tmp_path: Path) -> None:

@@ -23,14 +23,15 @@ class NearRows:
         self._dataset = dataset
         self._threshold = threshold
         self._frames = frames_of([sample], row_parts)
-        self._sketches = Sketches(threshold, self._frames)
+        # Of plain text and of a text with a label the text alone is compared, else the prompt and the answer.
+        self._sketched = 1 if dataset.format in ("text", "classification") else 2
+        self._sketches = Sketches(threshold, self._frames, self._sketched)
         self._rows: array[int] = array("q")
 
     def add(self, example: Example) -> None:
         """Remember an example by a sketch of what is trained on."""
         self._rows.append(example.row)
-        # Where the first two parts are alike, so is what is made of both; the others are compared at the end.
-        self._sketches.add(row_parts(example)[:2])
+        self._sketches.add(row_parts(example)[: self._sketched])
 
     def found(self, heads: Ids, stop: Callable[[], None]) -> Repeated:
         """The near copies of an earlier row; `heads` has the place of the first row of the same words for each."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.data.near.frames import Frames
-from core.data.near.shingles import SEPARATOR, SHINGLE, Places, codes, mixed, shingle_hashes
+from core.data.near.shingles import SHINGLE, Places, codes, mixed, shingle_hashes
 
 _SEED = 20
 _MOST = 100
@@ -38,21 +38,24 @@ def banding(threshold: float) -> tuple[int, int]:
 
 
 class Sketches:
-    """Takes texts one by one and keeps the last byte of each of their min-hashes (Li and König 2010)."""
+    """Takes texts of one or two parts and keeps the last byte of each of their min-hashes (Li and König 2010).
 
-    def __init__(self, threshold: float, frames: Frames) -> None:
+    Each band holds hashes of both parts: two rows that share a long answer, but not the question, share no band.
+    """
+
+    def __init__(self, threshold: float, frames: Frames, parts: int = 1) -> None:
         self.threshold = threshold
         self._frames = frames
         self._bands, self._rows = banding(threshold)
-        self._texts: list[str] = []
+        self._texts: list[list[str]] = [[] for _ in range(parts)]
         self._waiting = 0
         self._made: list[Bytes] = []
 
     def add(self, parts: Sequence[str]) -> None:
-        """Remember a text, given in parts."""
-        text = parts[0] if len(parts) == 1 else SEPARATOR.join(parts)
-        self._texts.append(text)
-        self._waiting += len(text)
+        """Remember a text, given in as many parts as all others."""
+        for texts, part in zip(self._texts, parts, strict=True):
+            texts.append(part)
+            self._waiting += len(part)
         if self._waiting >= _BATCH:
             self._flush()
 
@@ -115,22 +118,33 @@ class Sketches:
         return np.concatenate(kept)
 
     def _flush(self) -> None:
-        if not self._texts:
-            return
+        count = len(self._texts[0])
+        if count:
+            pieces: list[Bytes] = []
+            left = self._rows
+            for place, texts in enumerate(self._texts):
+                rows = -(-left // (len(self._texts) - place))
+                left -= rows
+                pieces.append(self._hashed(texts, rows).reshape(count, self._bands, rows))
+            self._made.append(np.concatenate(pieces, axis=2).reshape(count, -1))
+            self._texts = [[] for _ in self._texts]
+            self._waiting = 0
+
+    def _hashed(self, texts: list[str], rows: int) -> Bytes:
+        """`rows` min-hashes for each band of each text, their last bytes."""
         from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (a compiled module without types)
 
-        characters, starts, ends = self._frames.strip(*codes(self._texts))
+        characters, starts, ends = self._frames.strip(*codes(texts))
         hashes = shingle_hashes(characters)
         # A text too short for a shingle is filled up from the gap behind it.
         counts = np.maximum(1, ends - starts - SHINGLE + 1)
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         wanted = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(
-            hashes[wanted], offsets.astype(np.uint64), self._bands * self._rows, _SEED
+            hashes[wanted], offsets.astype(np.uint64), self._bands * rows, _SEED
         )
-        hashes = np.frombuffer(b"".join(array("I", row) for row in matrix.to_rows()), np.uint32)
-        self._made.append((hashes & np.uint32(255)).astype(np.uint8).reshape(len(counts), -1))
-        self._texts, self._waiting = [], 0
+        digests = np.frombuffer(b"".join(array("I", row) for row in matrix.to_rows()), np.uint32)
+        return (digests & np.uint32(255)).astype(np.uint8)
 
 
 def _packed(one: Places, other: Places) -> Places:
