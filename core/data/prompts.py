@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from core.data.checks.repeats import fold, group_ids
-from core.data.near.copies import Texts, alike, clusters
+from core.data.near.copies import Texts, alike, blocks, clusters
 from core.data.near.frames import Frames
-from core.data.near.shingles import Places, prompt_parts
+from core.data.near.shingles import Places, dialogue, prompt_parts
 from core.data.near.sketches import Sketches
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Prompts:
         self._exact += _hash(whole)
         self._folded += _hash(same or whole)
         if self._sketches is not None:
-            self._sketches.add(prompt_parts(example)[:1])
+            self._sketches.add((dialogue(example),))
 
     def same(self) -> Places:
         """A number from 0 for each prompt, the same for those that are equal but for case, spacing and marks."""
@@ -111,11 +111,15 @@ class Prompts:
         if self._sketches is not None and known._sketches is not None and self._threshold is not None:
             first = np.unique(group_ids(known._folded)[among], return_index=True)[1]
             ours, theirs = self._texts(), known._texts()
-            for one, other in self._sketches.matches(left, known._sketches, np.sort(among[first])).tolist():
-                if one not in match:
-                    stop()
-                    if alike(ours.parts(one), theirs.parts(other), self._threshold):
-                        match[one] = other
+            for block in blocks(self._sketches.matches(left, known._sketches, np.sort(among[first]))):
+                open_pairs = [pair for pair in block if pair[0] not in match]
+                ours.load(one for one, _ in open_pairs)
+                theirs.load(other for _, other in open_pairs)
+                for one, other in open_pairs:
+                    if one not in match:
+                        stop()
+                        if alike(ours.parts(one), theirs.parts(other), self._threshold):
+                            match[one] = other
         return self._leak(
             "near", np.asarray(list(match), np.int64), np.asarray(list(match.values()), np.int64), known
         )

@@ -133,15 +133,17 @@ def test_rows_that_are_all_frame_stay_whole(tmp_path: Path) -> None:
     assert found is not None and found.lines == [31]
 
 
+def stripped(frames: Frames, text: str) -> str:
+    characters, starts, ends = frames.strip(*codes([text]))
+    return as_text(characters[starts[0] : ends[0]])
+
+
 def test_a_stripped_text_keeps_its_own_words() -> None:
     texts = [f"{STORY} {sentence(n, 5)} {STORY[::-1]}" for n in range(20)]
-    frames = Frames(texts)
-    own = as_text(frames.own(texts[4]))
-    assert frames and sentence(4, 5) in own and len(own) < 150
-    assert (
-        as_text(Frames(texts[:5]).own(texts[4]))
-        == texts[4].translate({ord("."): " ", ord(","): " "}).replace("  ", " ").strip()
-    )
+    own = stripped(Frames(texts), texts[4])
+    assert sentence(4, 5) in own and len(own) < 150
+    whole = " ".join(texts[4].translate({ord("."): " ", ord(","): " "}).split())
+    assert stripped(Frames(texts[:5]), texts[4]) == whole
 
 
 def test_rows_that_share_an_answer_or_a_prompt_are_hardly_compared(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from core.data.dataset import Dataset, Row
 from core.data.example import Example
 from core.data.near.copies import Texts, clusters
 from core.data.near.sample import frames_of
-from core.data.near.shingles import row_parts
+from core.data.near.shingles import main_parts, row_parts
 from core.data.near.sketches import Sketches
 
 
@@ -23,15 +23,13 @@ class NearRows:
         self._dataset = dataset
         self._threshold = threshold
         self._frames = frames_of([sample], row_parts)
-        # Of plain text and of a text with a label the text alone is compared, else the prompt and the answer.
-        self._sketched = 1 if dataset.format in ("text", "classification") else 2
-        self._sketches = Sketches(threshold, self._frames, self._sketched)
+        self._sketches = Sketches(threshold, self._frames, 1 if dataset.format in ("text", "classification") else 2)
         self._rows: array[int] = array("q")
 
     def add(self, example: Example) -> None:
         """Remember an example by a sketch of what is trained on."""
         self._rows.append(example.row)
-        self._sketches.add(row_parts(example)[: self._sketched])
+        self._sketches.add(main_parts(example))
 
     def found(self, heads: Ids, stop: Callable[[], None]) -> Repeated:
         """The near copies of an earlier row; `heads` has the place of the first row of the same words for each."""

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from core.data.near.frames import Frames
-from core.data.near.shingles import Hashes, Places, as_text, jaccard, number_jaccard, numbers, shingle_hashes
+from core.data.near.shingles import (
+    SHINGLE,
+    Hashes,
+    Places,
+    as_text,
+    codes,
+    jaccard,
+    number_jaccard,
+    numbers,
+    shingle_hashes,
+)
 
 USUAL = 0.85
 """The threshold unless one is given."""
 _KEPT_SHINGLES = 2_000_000
+_BATCH = 1 << 19
+_BLOCK = 256
 Fetch = Callable[[int], Sequence[str]]
 """The parts of the text with a number, folded."""
 Part = tuple[Hashes, Counter[str]]
@@ -30,22 +42,42 @@ class Texts:
 
     def parts(self, number: int) -> list[Part]:
         """The shingles and the numbers of each part."""
-        kept = self._kept.get(number)
-        if kept is None:
-            kept = self._kept[number] = [self._part(text) for text in self._fetch(number)]
-            self._held += sum(len(hashes) for hashes, _ in kept)
-            while self._held > _KEPT_SHINGLES and len(self._kept) > 2:
-                _, old = self._kept.popitem(last=False)
-                self._held -= sum(len(hashes) for hashes, _ in old)
-        else:
-            self._kept.move_to_end(number)
-        return kept
+        if number not in self._kept:
+            self.load([number])
+        self._kept.move_to_end(number)
+        return self._kept[number]
 
-    def _part(self, text: str) -> Part:
-        if not text:
-            return _NOTHING
-        own = self._frames.own(text)
-        return np.unique(shingle_hashes(own)), numbers(as_text(own) if self._frames else text)
+    def load(self, numbers: Iterable[int]) -> None:
+        """Make several texts at once what `parts` gives; much quicker than one by one."""
+        waiting: dict[int, Sequence[str]] = {}
+        size = 0
+        for number in numbers:
+            if number not in self._kept and number not in waiting:
+                waiting[number] = self._fetch(number)
+                size += sum(len(text) for text in waiting[number])
+                if size >= _BATCH:
+                    self._make(waiting)
+                    waiting, size = {}, 0
+        self._make(waiting)
+
+    def _make(self, waiting: dict[int, Sequence[str]]) -> None:
+        texts = [text for parts in waiting.values() for text in parts if text]
+        made = iter(self._sets(texts) if texts else ())
+        for number, parts in waiting.items():
+            kept = self._kept[number] = [next(made) if text else _NOTHING for text in parts]
+            self._held += sum(len(hashes) for hashes, _ in kept)
+        while self._held > _KEPT_SHINGLES and len(self._kept) > 1:
+            _, old = self._kept.popitem(last=False)
+            self._held -= sum(len(hashes) for hashes, _ in old)
+
+    def _sets(self, texts: list[str]) -> Iterator[Part]:
+        characters, starts, ends = self._frames.strip(*codes(texts))
+        hashes = shingle_hashes(characters)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            own = np.sort(hashes[start : max(start + 1, end - SHINGLE + 1)])
+            new = np.ones(len(own), bool)
+            new[1:] = own[1:] != own[:-1]
+            yield own[new], numbers(as_text(characters[start:end]))
 
 
 def alike(one: Sequence[Part], other: Sequence[Part], threshold: float) -> bool:
@@ -68,13 +100,22 @@ def clusters(
     `stop` is called for each pair compared and may raise to end the search.
     """
     parent = list(range(count))
-    for one, other in pairs.tolist():
-        low, high = sorted((find(parent, one), find(parent, other)))
-        if low != high:
-            stop()
-            if alike(texts.parts(one), texts.parts(other), threshold):
-                parent[high] = low
+    for block in blocks(pairs):
+        apart = [pair for pair in block if find(parent, pair[0]) != find(parent, pair[1])]
+        texts.load(number for pair in apart for number in pair)
+        for one, other in apart:
+            low, high = sorted((find(parent, one), find(parent, other)))
+            if low != high:
+                stop()
+                if alike(texts.parts(one), texts.parts(other), threshold):
+                    parent[high] = low
     return np.asarray([find(parent, number) for number in range(count)], np.int64)
+
+
+def blocks(pairs: Places) -> Iterator[list[list[int]]]:
+    """The pairs, so many at a time as are loaded at once."""
+    for start in range(0, len(pairs), _BLOCK):
+        yield pairs[start : start + _BLOCK].tolist()
 
 
 def find(parent: list[int], number: int) -> int:

@@ -71,11 +71,6 @@ class Frames:
         moved = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])
         return stripped, moved[starts], moved[ends]
 
-    def own(self, text: str) -> Codes:
-        """One text without its frames."""
-        characters, starts, ends = self.strip(*codes([text]))
-        return characters[starts[0] : ends[0]]
-
     def _holds(self, hashes: Hashes) -> np.ndarray:
         found = np.minimum(np.searchsorted(self._known, hashes), len(self._known) - 1)
         return self._known[found] == hashes

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.data.example import Example, Message
+from core.data.example import Example
 from core.data.turns import canonical
 
 SHINGLE = 5
@@ -38,32 +38,39 @@ def _cut(text: str) -> str:
     return text[:LONGEST].casefold()
 
 
-def prompt_parts(example: Example) -> tuple[str, ...]:
-    """What is asked, without case: the dialogue up to the answer and the system message, each compared by itself."""
+def dialogue(example: Example) -> str:
+    """What is asked, without case: the turns up to the answer, without a system message; or the whole plain text."""
     if example.text is not None:
-        return (_cut(example.text),)
-    system = [message.content for message in example.prompt if message.role == "system"]
+        return _cut(example.text)
     turns = [message for message in example.prompt if message.role != "system"]
-    return (_cut(_dialogue(turns)), _cut("\n".join(system)))
+    if len(turns) == 1:
+        return _cut(turns[0].text())
+    return _cut("\n\n".join(f"{turn.role}: {turn.text()}" for turn in turns))
+
+
+def main_parts(example: Example) -> tuple[str, ...]:
+    """The parts of a row by which candidates are found: the dialogue and, where it is compared, the answer."""
+    if example.kind in ("text", "classification"):
+        return (dialogue(example),)
+    return (dialogue(example), _cut(example.answer))
+
+
+def prompt_parts(example: Example) -> tuple[str, ...]:
+    """What is asked, part by part: the dialogue and the system message."""
+    system = [message.content for message in example.prompt if message.role == "system"]
+    return (dialogue(example), _cut("\n".join(system)))
 
 
 def row_parts(example: Example) -> tuple[str, ...]:
-    """What is trained on: the parts of the prompt, then the answer, the rejected answer and the tools.
+    """What is trained on, part by part: the prompt's parts, the answer, the rejected answer and the tools.
 
-    Of plain text and of a text with a label only the text itself.
+    Of plain text and of a text with a label only the prompt's.
     """
-    asked = prompt_parts(example)
     if example.kind in ("text", "classification"):
-        return asked
+        return prompt_parts(example)
     tools = canonical(list(example.tools)) if example.tools else ""
-    dialogue, *system = asked
-    return (dialogue, _cut(example.answer), *system, _cut(example.rejected_answer), _cut(tools))
-
-
-def _dialogue(turns: Sequence[Message]) -> str:
-    if len(turns) == 1:
-        return turns[0].text()
-    return "\n\n".join(f"{turn.role}: {turn.text()}" for turn in turns)
+    said = (example.answer, example.rejected_answer, tools)
+    return (*prompt_parts(example), *(_cut(text) for text in said))
 
 
 def codes(texts: Sequence[str]) -> tuple[Codes, Places, Places]:
@@ -99,6 +106,8 @@ def codes(texts: Sequence[str]) -> tuple[Codes, Places, Places]:
 
 def as_text(characters: Codes) -> str:
     """The text of which `characters` are the codes."""
+    if characters.dtype == np.uint8:
+        return characters.tobytes().decode("latin-1")
     return characters.astype(np.uint32).tobytes().decode("utf-32-le", "surrogatepass")
 
 
