@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from core.data.near.shingles import SEPARATOR, Codes, Hashes, Places, codes, mixed
+from core.data.near.shingles import SEPARATOR, Codes, Hashes, Places, codes
 
 LEAST_ROWS, LEAST_SHARE = 10, 0.01
 """A run of characters that so many different rows of the sample share is a frame, not a copy."""
@@ -16,7 +16,7 @@ _LEAST = 10
 _BATCH = 1 << 18
 # Of all places one in eight is looked at, chosen by what is there, so the same everywhere (Schleimer, Wilkerson
 # and Aiken 2003, "Winnowing").
-_EVERY = np.uint64(7)
+_EVERY = np.uint64(1 << 61)
 _BASE = 0x5851F42D4C957F2D
 _INVERSE = pow(_BASE, -1, 1 << 64)
 
@@ -82,12 +82,13 @@ def _none() -> Hashes:
 
 def _distinct(texts: list[str]) -> Hashes:
     """The hashes of the runs looked at in the texts, each as often as there are texts that have it."""
-    characters, _, ends = codes(texts)
+    characters, starts, ends = codes(texts)
     if len(characters) < _WIDTH:
         return _none()
     hashes, places = _windows(characters)
     row = np.minimum(np.searchsorted(ends, places, side="right"), len(ends) - 1)
-    inside = places + _WIDTH <= ends[row]
+    # A run that begins in the gap before a text would be known after another text only.
+    inside = (places >= starts[row]) & (places + _WIDTH <= ends[row])
     hashes, row = hashes[places[inside]], row[inside]
     order = np.lexsort((row, hashes))
     hashes, row = hashes[order], row[order]
@@ -102,8 +103,8 @@ def _windows(characters: Codes) -> tuple[Hashes, Places]:
     sums = np.zeros(len(characters) + 1, np.uint64)
     np.cumsum(characters * up[: len(characters)], out=sums[1:])
     hashes = (sums[_WIDTH:] - sums[:-_WIDTH]) * down[: len(characters) - _WIDTH + 1]
-    hashes = mixed(hashes)
-    return hashes, np.flatnonzero((hashes & _EVERY) == 0)
+    # Of a product modulo 2^64 the high bits depend on all characters.
+    return hashes, np.flatnonzero(hashes < _EVERY)
 
 
 @lru_cache(maxsize=32)

@@ -1,4 +1,4 @@
-"""A hundred bytes for each text, from which the pairs worth comparing are found without comparing all."""
+"""At most 80 bytes for each text, from which the pairs worth comparing are found without comparing all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from core.data.near.frames import Frames
 from core.data.near.shingles import SHINGLE, Places, codes, mixed, shingle_hashes
 
 _SEED = 20
-_MOST = 100
+_MOST = 80
 _MISSED = 0.005
 _BATCH = 1 << 19
 _PARTNERS = 12
@@ -26,7 +26,7 @@ Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 def banding(threshold: float) -> tuple[int, int]:
     """(bands, rows in a band) so that a pair just at `threshold` shares a band with 99.5 % at least.
 
-    The chance is 1 - (1 - s^r)^b: Mining of Massive Datasets, 3.4.2. Of the shapes within 100 hashes, the most
+    The chance is 1 - (1 - s^r)^b: Mining of Massive Datasets, 3.4.2. Of the shapes within 80 hashes, the most
     selective one.
     """
     for rows in range(12, 0, -1):
@@ -47,6 +47,7 @@ class Sketches:
         self.threshold = threshold
         self._frames = frames
         self._bands, self._rows = banding(threshold)
+        self._shares = [(self._rows + place) // parts for place in reversed(range(parts))]
         self._texts: list[list[str]] = [[] for _ in range(parts)]
         self._waiting = 0
         self._made: list[Bytes] = []
@@ -106,26 +107,28 @@ class Sketches:
         return self._likely(_unpacked(found), self.bytes(), other.bytes())
 
     def _likely(self, pairs: Places, one: Bytes, other: Bytes) -> Places:
-        """Those pairs whose sketches agree in enough places: three standard deviations below the threshold."""
-        width = one.shape[1]
-        slack = 3 * math.sqrt(self.threshold * (1 - self.threshold) / width)
-        least = (self.threshold - slack) * width
+        """Those pairs whose sketches agree in enough places of each part: three standard deviations are allowed."""
         kept = [np.zeros((0, 2), np.int64)]
         for start in range(0, len(pairs), _PAIRS):
             some = pairs[start : start + _PAIRS]
-            agree = (one[some[:, 0]] == other[some[:, 1]]).sum(axis=1)
-            kept.append(some[agree >= least])
+            agree = (one[some[:, 0]] == other[some[:, 1]]).reshape(len(some), self._bands, self._rows)
+            good = np.ones(len(some), bool)
+            first = 0
+            for rows in self._shares:
+                count = self._bands * rows
+                slack = 3 * math.sqrt(self.threshold * (1 - self.threshold) / count)
+                good &= agree[:, :, first : first + rows].sum(axis=(1, 2)) >= (self.threshold - slack) * count
+                first += rows
+            kept.append(some[good])
         return np.concatenate(kept)
 
     def _flush(self) -> None:
         count = len(self._texts[0])
         if count:
-            pieces: list[Bytes] = []
-            left = self._rows
-            for place, texts in enumerate(self._texts):
-                rows = -(-left // (len(self._texts) - place))
-                left -= rows
-                pieces.append(self._hashed(texts, rows).reshape(count, self._bands, rows))
+            pieces = [
+                self._hashed(texts, rows).reshape(count, self._bands, rows)
+                for texts, rows in zip(self._texts, self._shares, strict=True)
+            ]
             self._made.append(np.concatenate(pieces, axis=2).reshape(count, -1))
             self._texts = [[] for _ in self._texts]
             self._waiting = 0
