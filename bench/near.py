@@ -96,7 +96,7 @@ def measure(side: str, path: Path, planted: dict[int, int]) -> dict[str, Any]:
 def show(name: str, result: dict[str, Any], seconds: float) -> None:
     """One line of figures."""
     print(
-        f"{name:<30} {seconds:7.2f} s  {result['megabytes']:6.0f} MB peak  "
+        f"{name:<30} {seconds:7.2f} s  (process: {result['cpu_seconds']:.1f} s of CPU)  {result['megabytes']:6.0f} MB peak  "
         f"precision {result['precision']:.4f}  recall {result['recall']:.4f}",
         flush=True,
     )
@@ -257,6 +257,7 @@ def outcome(pairs: list[tuple[int, int]], began: float, seconds: float) -> dict[
         "found": pairs,
         "seconds": time.perf_counter() - began,
         "near_seconds": seconds,
+        "cpu_seconds": time.process_time(),
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

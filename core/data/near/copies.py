@@ -28,7 +28,8 @@ _BLOCK = 256
 Fetch = Callable[[int], Sequence[str]]
 """The parts of the text with a number, folded."""
 Part = tuple[Hashes, Counter[str]]
-_NOTHING: Part = (np.zeros(1, np.uint64), Counter())
+_NO_NUMBERS: Counter[str] = Counter()
+_NOTHING: Part = (np.zeros(1, np.uint64), _NO_NUMBERS)
 
 
 class Texts:
@@ -73,11 +74,14 @@ class Texts:
     def _sets(self, texts: list[str]) -> Iterator[Part]:
         characters, starts, ends = self._frames.strip(*codes(texts))
         hashes = shingle_hashes(characters)
+        digits = np.concatenate([np.zeros(1, np.int64), np.cumsum((characters >= 48) & (characters <= 57))])
+        wide = characters.dtype != np.uint8
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             own = np.sort(hashes[start : max(start + 1, end - SHINGLE + 1)])
             new = np.ones(len(own), bool)
             new[1:] = own[1:] != own[:-1]
-            yield own[new], numbers(as_text(characters[start:end]))
+            counted = wide or digits[end] > digits[start]
+            yield own[new], numbers(as_text(characters[start:end])) if counted else _NO_NUMBERS
 
 
 def alike(one: Sequence[Part], other: Sequence[Part], threshold: float) -> bool:
