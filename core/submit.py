@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.data.dataset import fingerprint, open_dataset
+from core.data.leaks import leaks_between
 from core.data.split import split
 from core.errors import DiapasonError
 from core.home import home, runs_dir
@@ -35,6 +36,7 @@ def submit(
     text: str | None = None,
     changes: Sequence[str] = (),
     tell: Tell | None = None,
+    warn: Tell | None = None,
 ) -> RunFolder:
     """Check the recipe against its files, model and machine, write the run's folder, start its runner.
 
@@ -43,6 +45,7 @@ def submit(
         source: the file that the recipe was read from, kept as run.yaml; or `text`, its text.
         changes: what was changed of that text (``key=value``), for the record; `recipe` has it already.
         tell: is told what is being done, one short line at a time.
+        warn: is told what is doubtful but no reason to refuse; the run keeps it too (`warnings` in its spec).
 
     Raises:
         DiapasonError: saying what is wrong; nothing is left behind then.
@@ -60,7 +63,9 @@ def submit(
     name = recipe.name or Path(recipe.data.train).stem or "run"
     check_disk(recipe, model, home())
     with Draft(runs_dir(), name) as draft:
-        parts = _parts(recipe, draft, say)
+        parts, warnings = _parts(recipe, draft, say)
+        for line in warnings:
+            (warn or _silent)(line)
         spec = {
             "kind": "train",
             "name": name,
@@ -69,6 +74,7 @@ def submit(
             "changes": list(changes),
             "model": _model(model),
             "data": parts,
+            "warnings": warnings,
             "versions": _versions(),
             "gpu_request": gpu_request(recipe, model, draft.here(Path(parts["train"]["path"]))),
             "then": _then(recipe, parts),
@@ -111,8 +117,8 @@ def _read(source: Path) -> str:
         raise DiapasonError("cannot read the recipe", where=str(source)) from error
 
 
-def _parts(recipe: Recipe, draft: Draft, say: Tell) -> dict[str, Any]:
-    """The rows that train, choose and judge: the files given, and what is split off where one is not."""
+def _parts(recipe: Recipe, draft: Draft, say: Tell) -> tuple[dict[str, Any], list[str]]:
+    """The rows that train, choose and judge, given or split off where no file is named; and what to warn of."""
     data = recipe.data
     if not data.train:
         raise DiapasonError(
@@ -127,15 +133,25 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> dict[str, Any]:
             say(f"reading the {role} rows")
             parts[role] = _part(Path(path), data.format, data.map, role)
     _refuse_copies(parts)
+    warnings = _leakage(parts, say)
     shares = {
         "validation": 0.0 if data.validation else data.validation_fraction,
         "test": 0.0 if data.test else data.test_fraction,
     }
     if not any(shares.values()):
-        return parts
+        return parts, warnings
     say("splitting off what chooses and what judges")
     format = parts["train"]["format"]
-    result = split(Path(data.train), draft.work / "data", **shares, seed=data.split_seed, format=format, map=data.map)
+    result = split(
+        Path(data.train),
+        draft.work / "data",
+        validation=shares["validation"],
+        test=shares["test"],
+        seed=data.split_seed,
+        format=format,
+        map=data.map,
+        hint=_split_hint([role for role, share in shares.items() if share]),
+    )
     origin = parts["train"]
     for role, path in (("train", result.train), ("validation", result.validation), ("test", result.test)):
         if path is not None and (role == "train" or shares[role]):
@@ -153,7 +169,31 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> dict[str, Any]:
             where=data.train,
             hint="Lower data.validation_fraction and data.test_fraction, or give more rows.",
         )
-    return parts
+    return parts, warnings
+
+
+def _split_hint(roles: Sequence[str]) -> str:
+    """What to do in the recipe where `roles` cannot be split off the training rows."""
+    files = " and ".join(f"data.{role}" for role in roles)
+    none = " and ".join(f"data.{role}_fraction: 0" for role in roles)
+    return f"Add rows, name files of their own ({files}), or split off nothing ({none} in the recipe)."
+
+
+def _leakage(parts: dict[str, Any], say: Tell) -> list[str]:
+    """Note beside each part which of its prompts an earlier part has too; one line for each kind of them."""
+    warnings: list[str] = []
+    for role, others in (("validation", ("train",)), ("test", ("train", "validation"))):
+        for other in others if parts[role] else ():
+            if not parts[other]:
+                continue
+            say(f"looking for {role} prompts among the {other} rows")
+            one, two = parts[role], parts[other]
+            found = leaks_between(
+                Path(one["path"]), Path(two["path"]), one["format"], two["format"], one["map"], two["map"]
+            )
+            one.setdefault("leakage", []).extend({"against": other, **leak.to_json()} for leak in found)
+            warnings += [f"the {role} file leaks: {leak.message}" for leak in found]
+    return warnings
 
 
 def _part(path: Path, format: str | None, map: str | None, role: str) -> dict[str, Any]:

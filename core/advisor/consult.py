@@ -50,7 +50,9 @@ def consult(
         CheckCancelled: where `progress` returned False.
     """
     found = find_model(model)
-    report = check(file, format=format, map=map, task=task, progress=progress) if file is not None else None
+    report = None
+    if file is not None:
+        report = check(file, format=format, map=map, task=task, near=None, progress=progress)
     lengths, refused = _lengths(report, found)
     parts = data or DataRecipe()
     validation = 0.0 if parts.validation else parts.validation_fraction

@@ -463,9 +463,15 @@ CODES: dict[str, Code] = {
     ),
     "near_duplicate": Code(
         "warning",
-        "copies but for case, spaces and punctuation",
+        "nearly the same as an earlier row",
         "They add little and leak between train and test.",
         "Keep one of each.",
+    ),
+    "leakage": Code(
+        "warning",
+        "held-out prompts that are training prompts too",
+        "A model is tested on what it has learnt by heart: the score says nothing.",
+        "Take them out of one side; `diapason data split` keeps them on one side.",
     ),
     "contradiction": Code(
         "warning",

@@ -13,9 +13,13 @@ from typing import Any
 
 from core.data.checks.amount import check_amount, check_labels
 from core.data.checks.frame import check_frame
+from core.data.checks.leakage import Leakage
+from core.data.checks.near import NearRows
 from core.data.checks.repeats import Repeated, Repeats
 from core.data.dataset import Dataset, open_dataset
 from core.data.findings import CODES, SEVERITIES, RowFinding, Severity, grouped
+from core.data.near.copies import USUAL
+from core.data.near.sample import spread
 from core.data.opening import Shard
 from core.data.unreadable import EmptyFile, Unreadable
 from core.errors import DiapasonError
@@ -36,7 +40,8 @@ class CheckCancelled(DiapasonError):
 class Finding:
     """One kind of finding over the whole file. `count` is exact; `rows` (from 0) keeps a million at most.
 
-    `firsts` holds, for copies and contradictions, the first row of the group to which each of `rows` belongs.
+    `firsts` holds, for copies and contradictions, the first row of the group to which each of `rows` belongs;
+    `matches`, for leakage, the line on which each of the first 100 rows starts and the one that it was found on.
     """
 
     code: str
@@ -47,6 +52,7 @@ class Finding:
     rows: array[int] = field(default_factory=lambda: array("q"))
     lines: list[int] = field(default_factory=list[int])
     firsts: array[int] = field(default_factory=lambda: array("q"))
+    matches: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     @property
     def title(self) -> str:
@@ -72,6 +78,11 @@ class Finding:
         members = [other for other, start in zip(self.rows, self.firsts, strict=False) if start == first]
         return members if members[0] == first else [first, *members]
 
+    def match(self, row: int) -> int | None:
+        """The line, in the other file or side, that leaks into `row`; None where it does not, or is not listed."""
+        place = bisect_left(self.rows, row, hi=len(self.matches)) if self.matches else 0
+        return self.matches[place][1] if place < len(self.matches) and self.rows[place] == row else None
+
     def to_json(self, layout: str) -> dict[str, Any]:
         """The finding as `check --json` writes it."""
         document: dict[str, Any] = {
@@ -85,6 +96,8 @@ class Finding:
         }
         if layout == "json":
             document["rows"] = [row + 1 for row in self.rows[:LISTED]]
+        if self.matches:
+            document["matches"] = [list(pair) for pair in self.matches]
         return document
 
 
@@ -112,6 +125,8 @@ class Report:
     map: str | None = None
     shards: tuple[Shard, ...] = ()
     by_row: bool = False
+    near: float | None = None
+    against: Path | None = None
 
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
@@ -132,6 +147,8 @@ class Report:
             "format": self.format,
             "map": self.map,
             "task": self.task,
+            "near": self.near,
+            "against": str(self.against) if self.against else None,
             "size": self.size,
             "seconds": round(self.seconds, 3),
             "rows": {
@@ -154,6 +171,8 @@ def check(
     *,
     format: str | None = None,
     task: str | None = None,
+    near: float | None = USUAL,
+    against: Path | str | None = None,
     progress: Progress | None = None,
     dataset: Dataset | None = None,
     map: str | None = None,
@@ -164,6 +183,8 @@ def check(
         path: the file.
         format: one of core.recipe.FORMATS; recognised where it is not given.
         task: one of core.recipe.TASKS, whose recommended size the file is held to.
+        near: share of shingles, 0.5 to 1, from which on two texts are near copies; None leaves them out.
+        against: another file, such as the training rows of these test rows, whose prompts must not be here.
         progress: called every 500 rows (and while rows are located, with 0 rows); False stops the check.
         dataset: the opened file, where the caller has it already.
         map: which fields are which, as `open_dataset` takes it.
@@ -181,12 +202,19 @@ def check(
         if progress and not progress(0, bytes_done):
             raise CheckCancelled("the check was stopped", where=str(path))
 
+    def stop() -> None:
+        if progress and not progress(total, size):
+            raise CheckCancelled("the check was stopped", where=str(path))
+
     try:
         dataset = dataset or open_dataset(path, format, map, lazy=True)
-        total = dataset.index(located)
+        total, size = dataset.index(located), dataset.size
     except EmptyFile as error:
         return unreadable(path, error, time.monotonic() - began)
     repeats, labels = Repeats(), Counter[str]()
+    sample = spread(dataset)
+    alike = NearRows(dataset, sample, near) if near else None
+    leakage = Leakage(dataset, sample, near, against, lambda: located(0))
     valid, done = 0, 0
     for row in dataset:
         done += len(row.raw) + 1
@@ -195,6 +223,9 @@ def check(
         if row.example is not None:
             valid += 1
             repeats.add(row.example, _verdict(row.value))
+            leakage.add(row)
+            if alike is not None:
+                alike.add(row.example)
             if row.example.label is not None:
                 labels[row.example.label] += 1
         else:
@@ -206,6 +237,12 @@ def check(
     for finding, count, lines in check_frame(dataset.source):
         collector.add(finding, count, [], lines)
     _add_repeats(collector, repeats, dataset)
+    if alike is not None and near is not None:
+        _add_near(collector, alike.found(repeats.heads(), stop), dataset, near)
+    for leak, about in leakage.found(near, stop):
+        finding = RowFinding("leakage", about.message, detail=leak.kind)
+        lines = [line for line, _ in about.matches]
+        collector.add(finding, about.count, leak.rows, lines).matches = about.matches
     if dataset.format is not None:
         for finding in [*check_labels(labels), *check_amount(valid, task or _own_task(dataset.format))]:
             collector.add(finding, 1, [], [])
@@ -226,6 +263,8 @@ def check(
         map=str(dataset.mapping) if dataset.mapping else None,
         shards=dataset.source.shards,
         by_row=dataset.source.by_row,
+        near=near,
+        against=None if against is None else Path(against),
     )
 
 
@@ -252,7 +291,7 @@ def unreadable(path: Path | str, error: Unreadable, seconds: float = 0.0) -> Rep
 
 
 def _add_repeats(collector: _Collector, repeats: Repeats, dataset: Dataset) -> None:
-    copies, near = repeats.exact(), repeats.near()
+    copies, near = repeats.exact(), repeats.folded()
     collector.add_rows(RowFinding("exact_duplicate", _copies(len(copies.rows), "extra ")), copies, dataset)
     text = f"{_copies(len(near.rows))} but for case, spaces and punctuation"
     collector.add_rows(RowFinding("near_duplicate", text, detail="folded"), near, dataset)
@@ -261,6 +300,13 @@ def _add_repeats(collector: _Collector, repeats: Repeats, dataset: Dataset) -> N
     collector.add_rows(RowFinding("contradiction", text), exact, dataset)
     text = f"{_prompts(folded.groups)}, equal but for case, spaces and punctuation, with different answers"
     collector.add_rows(RowFinding("contradiction", text, detail="folded"), folded, dataset)
+
+
+def _add_near(collector: _Collector, found: Repeated, dataset: Dataset, threshold: float) -> None:
+    number = len(found.rows)
+    rows = "1 row shares" if number == 1 else f"{grouped(number)} rows share"
+    text = f"{rows} {round(100 * threshold)} % or more of what an earlier row says"
+    collector.add_rows(RowFinding("near_duplicate", text, detail="near"), found, dataset)
 
 
 def _prompts(number: int) -> str:

@@ -15,6 +15,10 @@ import numpy as np
 
 from core.data.checks.repeats import fold
 from core.data.dataset import Dataset, Row, open_dataset
+from core.data.grouping import AUTO, NEAR, gather
+from core.data.near.copies import USUAL
+from core.data.near.shingles import Places
+from core.data.prompts import KINDS, Kind, Prompts
 from core.errors import DiapasonError, UsageError
 
 PARTS = ("train", "validation", "test")
@@ -23,13 +27,27 @@ _SUFFIX = {"csv": ".csv", "text": ".txt"}
 
 @dataclass(frozen=True, slots=True)
 class SplitResult:
-    """The files written, rows in each by part name, and how many rows were left out because they have errors."""
+    """The files written, rows in each by part name, and how many rows were left out because they have errors.
+
+    `groups` counts what was dealt out whole; `stratified` says what was spread evenly: label, length or a field.
+    """
 
     train: Path
     validation: Path | None
     test: Path | None
     counts: dict[str, int]
     skipped: int
+    groups: int
+    stratified: str
+    leakage: SplitLeakage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitLeakage:
+    """Held-out rows whose prompt is a training row's, by kind: in this split, and in a plain random one."""
+
+    remaining: dict[Kind, int]
+    random: dict[Kind, int]
 
 
 def split(
@@ -41,48 +59,77 @@ def split(
     seed: int = 0,
     format: str | None = None,
     map: str | None = None,
+    stratify: str = AUTO,
+    group: str = NEAR,
+    near: float = USUAL,
+    measure: bool = False,
+    hint: str = "",
 ) -> SplitResult:
     """Write ``train``, ``validation`` and ``test`` files into `out`, by `seed`, and say how many rows each has.
 
-    Rows with the same prompt (case, spacing and sentence marks aside) stay on one side; labels are spread
-    evenly. JSON Lines and CSV rows are copied byte for byte, in the file's order; JSON arrays and paragraphs
-    become JSON Lines; what is not UTF-8 becomes UTF-8. Rows with errors are left out.
+    Rows with the same prompt (case, spacing and sentence marks aside) stay on one side, and so do near copies;
+    labels, or else lengths, are spread evenly. JSON Lines and CSV rows are copied byte for byte, in the file's
+    order; JSON arrays and paragraphs become JSON Lines; what is not UTF-8 becomes UTF-8. Rows with errors are
+    left out.
 
     Args:
         validation, test: shares of the rows, each from 0 to below 1; with 0 there is no such part.
+        stratify: ``auto`` (the label, or the length where there are no labels), or a field.
+        group: ``near``, ``exact`` (same prompt only), or a field whose value rows of one side share.
+        near: share of shingles from which on two prompts are near copies.
+        measure: look for held-out prompts among the training ones, here and in a plain random split.
+        hint: what to do where the shares cannot be had; how to change them depends on who asks.
 
     Raises:
-        UsageError: the shares leave nothing to train on.
+        UsageError: the shares leave nothing to train on, or no row has the field asked for.
         DiapasonError: too few different prompts for the parts, or a file cannot be written.
     """
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
         raise UsageError(
             f"validation {validation:g} and test {test:g} leave nothing to train on",
-            hint="Give shares of the rows that add up to less than 1, such as 0.1 and 0.1.",
+            hint=hint or "Give shares of the rows that add up to less than 1, such as 0.1 and 0.1.",
         )
     dataset = open_dataset(path, format, map)
     # Settled from the whole file; a part might look different by itself.
     suffix = _suffix(dataset)
-    rows, groups, labels, skipped = _group(dataset)
+    found = gather(dataset, group=group, stratify=stratify, threshold=near if measure or group == NEAR else None)
     shares = {"train": 1 - validation - test, "validation": validation, "test": test}
     wanted = [part for part in PARTS if shares[part] > 0]
-    different = int(groups.max()) + 1 if len(groups) else 0
+    different = len(found.strata)
     if different < len(wanted):
         raise DiapasonError(
-            f"{different} different prompts cannot fill {len(wanted)} parts",
+            f"{different} different prompt{'' if different == 1 else 's'} cannot fill {len(wanted)} parts",
             where=str(path),
-            hint="Add rows, or split off less: --val 0 --test 0",
+            hint=hint or "Add rows, or split off less: --val 0 --test 0",
         )
-    part_of = _assign(groups, labels, shares, wanted, seed)
+    part_of = _assign(found.groups, found.strata, shares, wanted, seed)
     targets = {part: out / f"{part}{suffix}" for part in wanted}
-    _write(dataset, rows, part_of, wanted, targets)
+    _write(dataset, found.rows, part_of, wanted, targets)
     return SplitResult(
         train=targets["train"],
         validation=targets.get("validation"),
         test=targets.get("test"),
         counts={part: int(np.count_nonzero(part_of == wanted.index(part))) for part in wanted},
-        skipped=skipped,
+        skipped=found.skipped,
+        groups=different,
+        stratified=found.stratified,
+        leakage=_measure(found.prompts, part_of, seed) if measure else None,
     )
+
+
+def _measure(prompts: Prompts, part_of: Places, seed: int) -> SplitLeakage:
+    plain = part_of.tolist()
+    random.Random(seed).shuffle(plain)
+    return SplitLeakage(_leaking(prompts, part_of), _leaking(prompts, np.asarray(plain, np.int64)))
+
+
+def _leaking(prompts: Prompts, part_of: Places) -> dict[Kind, int]:
+    """How many rows that are not in the first part have a prompt that is there, by kind."""
+    found = prompts.leaks(prompts, ours=np.flatnonzero(part_of > 0), theirs=np.flatnonzero(part_of == 0))
+    counts: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+    for leak in found:
+        counts[leak.kind] = len(leak.rows)
+    return counts
 
 
 def prompt_key(prompt: str) -> bytes:
@@ -97,34 +144,16 @@ def _suffix(dataset: Dataset) -> str:
     return _SUFFIX.get(dataset.layout, ".jsonl") if count else ".jsonl"
 
 
-def _group(dataset: Dataset) -> tuple[list[int], np.ndarray, list[str], int]:
-    """The usable rows, the number of the prompt of each, each prompt's label, and how many rows are not usable."""
-    rows: list[int] = []
-    groups: list[int] = []
-    labels: list[str] = []
-    known: dict[bytes, int] = {}
-    skipped = 0
-    for row in dataset:
-        if row.example is None:
-            skipped += 1
-            continue
-        key = prompt_key(row.example.prompt_text)
-        group = known.setdefault(key, len(known))
-        if group == len(labels):
-            labels.append(row.example.label or "")
-        rows.append(row.index)
-        groups.append(group)
-    return rows, np.asarray(groups, np.int64), labels, skipped
+def _assign(groups: Places, strata: list[str], shares: dict[str, float], wanted: list[str], seed: int) -> Places:
+    """The place in `wanted` for each row: each group goes where most is missing, stratum by stratum.
 
-
-def _assign(
-    groups: np.ndarray, labels: list[str], shares: dict[str, float], wanted: list[str], seed: int
-) -> np.ndarray:
-    """The place in `wanted` for each row: each prompt goes where most is missing, label by label."""
-    sizes = np.bincount(groups, minlength=len(labels)).tolist()
-    order = list(range(len(labels)))
+    Groups too large to be made up for come first.
+    """
+    sizes = np.bincount(groups, minlength=len(strata)).tolist()
+    large = len(groups) * min(share for share in shares.values() if share > 0) / 4
+    order = list(range(len(strata)))
     random.Random(seed).shuffle(order)
-    order.sort(key=lambda group: labels[group])
+    order.sort(key=lambda group: (-sizes[group] if sizes[group] > large else 0, strata[group]))
     have = [0] * len(wanted)
     members: list[list[int]] = [[] for _ in wanted]
     seen = 0
@@ -141,15 +170,13 @@ def _assign(
             group = min(members[donor], key=lambda index: sizes[index])
             members[donor].remove(group)
             members[place].append(group)
-    part_of_group = np.zeros(len(labels), np.int64)
+    part_of_group = np.zeros(len(strata), np.int64)
     for place, chosen in enumerate(members):
         part_of_group[chosen] = place
     return part_of_group[groups]
 
 
-def _write(
-    dataset: Dataset, rows: list[int], part_of: np.ndarray, wanted: list[str], targets: dict[str, Path]
-) -> None:
+def _write(dataset: Dataset, rows: list[int], part_of: Places, wanted: list[str], targets: dict[str, Path]) -> None:
     """Write every part beside its name first, then put them in place together."""
     for target in targets.values():
         if dataset.source.reads(target):

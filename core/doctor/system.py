@@ -20,8 +20,9 @@ _PYTHONS = ((3, 11), (3, 13))  # pyproject.toml: requires-python
 # What the app and the jobs import, by the name of the distribution.
 _NEEDED = (
     "accelerate", "bitsandbytes", "charset-normalizer", "datasets", "evaluate", "ftfy", "jinja2", "numpy",
-    "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "pydantic", "pyyaml", "rouge-score",
-    "sacrebleu", "safetensors", "scikit-learn", "scipy", "textual", "tokenizers", "torch", "transformers", "trl",
+    "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "pydantic", "pyyaml", "rensa",
+    "rouge-score", "sacrebleu", "safetensors", "scikit-learn", "scipy", "textual", "tokenizers", "torch",
+    "transformers", "trl",
 )  # fmt: skip
 _SHOWN = ("transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "textual")
 

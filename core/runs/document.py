@@ -47,6 +47,7 @@ def details(view: RunView) -> dict[str, Any]:
             "recipe": spec.get("recipe"),
             "model": spec.get("model"),
             "data": spec.get("data"),
+            "warnings": spec.get("warnings") or [],
             "versions": spec.get("versions"),
             "preflight": _values(view.preflight),
             "restarts": view.restarts,

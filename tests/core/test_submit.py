@@ -146,6 +146,48 @@ def test_a_copy_under_another_name_is_refused(model: Path, rows: Path, tmp_path:
         submit(_recipe(model, rows, data={"test": str(copy)}))
 
 
+def test_prompts_shared_by_the_given_files_are_warned_of(model: Path, rows: Path, tmp_path: Path) -> None:
+    test = tmp_path / "test.jsonl"
+    prompts = ["Where is order 3?", "Is it blue?", "where is order  7"]
+    test.write_text("".join(json.dumps({"prompt": prompt, "completion": "x"}) + "\n" for prompt in prompts))
+    warned: list[str] = []
+    folder = submit(_recipe(model, rows, data={"test": str(test)}), warn=warned.append)
+    assert warned == [
+        "the test file leaks: 1 row asks what a row of voice.jsonl asks: line 1 = its line 4",
+        "the test file leaks: 1 row asks what a row of voice.jsonl asks, but for case, spaces and punctuation: "
+        "line 3 = its line 8",
+    ]
+    spec = folder.spec()
+    assert spec["warnings"] == warned and "leakage" not in spec["data"]["train"]
+    assert spec["data"]["test"]["leakage"] == [
+        {"against": "train", "kind": "exact", "count": 1, "matches": [[1, 4]]},
+        {"against": "train", "kind": "folded", "count": 1, "matches": [[3, 8]]},
+    ]
+    assert _end(folder) == "completed"
+
+
+def test_validation_and_test_are_held_against_each_other(model: Path, rows: Path, tmp_path: Path) -> None:
+    parts = {"validation": _file(tmp_path / "v.jsonl", 100, 5), "test": _file(tmp_path / "t.jsonl", 104, 5)}
+    warned: list[str] = []
+    data = {role: str(path) for role, path in parts.items()}
+    folder = submit(_recipe(model, rows, data=data, evaluation={"after_training": False}), warn=warned.append)
+    assert warned == ["the test file leaks: 1 row asks what a row of v.jsonl asks: line 1 = its line 5"]
+    assert folder.spec()["data"]["validation"]["leakage"] == [] and _end(folder) == "completed"
+
+
+def test_too_few_prompts_to_split_say_what_to_change_in_the_recipe(model: Path, tmp_path: Path) -> None:
+    few = _file(tmp_path / "few.jsonl", 0, 2)
+    with pytest.raises(DiapasonError, match="2 different prompts cannot fill 3 parts") as caught:
+        submit(_recipe(model, few))
+    hint = str(caught.value.hint)
+    assert "data.validation_fraction: 0" in hint and "data.test_fraction: 0" in hint and "--val" not in hint
+    data = {"test": str(_file(tmp_path / "t.jsonl", 50, 2)), "validation_fraction": 0.4}
+    one = _file(tmp_path / "one.jsonl", 0, 1)
+    with pytest.raises(DiapasonError, match="1 different prompt cannot fill 2 parts") as caught:
+        submit(_recipe(model, one, data=data))
+    assert "data.validation_fraction: 0" in str(caught.value.hint) and "test" not in str(caught.value.hint)
+
+
 def test_missing_things_are_named(model: Path, rows: Path, tmp_path: Path) -> None:
     with pytest.raises(DiapasonError, match="names no training file"):
         submit(make_recipe({"model": str(model), "device": "cpu"}))

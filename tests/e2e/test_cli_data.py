@@ -80,6 +80,9 @@ def test_check_json_is_one_document_and_fail_on_decides(diapason: Run, tmp_path:
         (["check", "home"], 1, "folder"),
         (["check", "/dev/null"], 1, "not a regular file"),
         (["check", "x.jsonl", "--format", "xml"], 2, "invalid choice"),
+        (["check", "x.jsonl", "--near", "0.3"], 2, "from 0.5 to 1"),
+        (["check", "x.jsonl", "--near", "most"], 2, "from 0.5 to 1"),
+        (["check", "x.jsonl", "--against", "none.jsonl"], 1, "none.jsonl"),
         (["check"], 2, "FILE"),
         ([], 2, "VERB"),
         (["show", "x.jsonl", "--row", "9"], 2, "no row 9"),
@@ -87,6 +90,8 @@ def test_check_json_is_one_document_and_fail_on_decides(diapason: Run, tmp_path:
         (["show", "x.jsonl", "--tokens", "--model", "nobody/nothing"], 1, "nobody/nothing"),
         (["split", "x.jsonl", "-o", "out", "--val", "2"], 2, "nothing to train on"),
         (["split", "x.jsonl", "-o", "out"], 1, "cannot fill 3 parts"),
+        (["split", "x.jsonl", "-o", "out", "--stratify", "topic"], 2, "no row has the field `topic`"),
+        (["split", "x.jsonl", "-o", "out", "--group", "topic"], 2, "no row has the field `topic`"),
     ],
 )
 def test_mistakes_get_one_plain_message(
@@ -135,5 +140,25 @@ def test_split_writes_the_parts(diapason: Run, tmp_path: Path) -> None:
         "test": 4,
     }
     assert document["skipped"] == 1 and (tmp_path / "parts" / "test.jsonl").read_text().count("\n") == 4
+    assert document["group"] == "near" and document["groups"] == 20 and document["stratify"] == "length"
+    assert document["leakage"]["split"] == {"exact": 0, "folded": 0, "near": 0}
     plain = diapason("split", path, "-o", "parts")
     assert plain.returncode == 0 and "left out" in plain.stdout and "train.jsonl" in plain.stdout
+    assert "leakage    0 rows held out ask what a training row asks; a plain random split: 0 rows" in plain.stdout
+
+
+def test_leakage_and_near_copies_are_told(diapason: Run, tmp_path: Path) -> None:
+    def write(name: str, prompts: list[str]) -> Path:
+        rows = "".join(json.dumps({"prompt": prompt, "completion": "a"}) + "\n" for prompt in prompts)
+        (tmp_path / name).write_text(rows)
+        return tmp_path / name
+
+    long = "Please explain to me how the harbour clock works and who winds it"
+    train = write("\x1b[31mtrain.jsonl", ["Where?", long])
+    test = write("test.jsonl", ["where", long + " up", long])
+    result = diapason("check", test, "--against", train)
+    assert "leakage (exact)" in result.stdout and "line 3 = its line 2" in result.stdout
+    assert "leakage (near)" in result.stdout and "line 2 = its line 2" in result.stdout
+    assert "near_duplicate (near)" in result.stdout and "\x1b" not in result.stdout
+    assert "near" not in diapason("check", test, "--against", train, "--near", "0").stdout
+    assert json.loads(diapason("check", test, "--near", ".95", "--json").stdout)["near"] == 0.95

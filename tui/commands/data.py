@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,14 @@ from tui.format import count, duration, size
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset, Row
+    from core.data.prompts import Kind
     from core.data.report import Finding, Report
     from tui.token_view import TokenView
 
 FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "classification", "text")
 TASKS = ("style", "classification", "extraction", "complex", "generation", "code", "domain", "preference")
 _MARKS = {"error": "✗", "warning": "!", "note": "·"}
+NEAR = 0.85
 _FIRST_ROWS = 10
 _LINES = 12
 
@@ -32,6 +34,16 @@ def register(subparsers: Any) -> None:
     _add_file(checking)
     checking.add_argument(
         "--task", choices=TASKS, metavar="T", help="task whose size to ask for: " + ", ".join(TASKS)
+    )
+    checking.add_argument(
+        "--near",
+        type=_near,
+        default=NEAR,
+        metavar="SHARE",
+        help=f"share from which on a text is a near copy, 0.5 to 1; 0 leaves them out (default: {NEAR})",
+    )
+    checking.add_argument(
+        "--against", metavar="FILE2", help="file whose prompts must not be in FILE, such as its training rows"
     )
     checking.add_argument("--json", action="store_true", help="print one JSON document")
     checking.add_argument(
@@ -54,6 +66,19 @@ def register(subparsers: Any) -> None:
     splitting.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for the parts")
     splitting.add_argument("--val", type=float, default=0.1, metavar="SHARE", help="validation share (default: 0.1)")
     splitting.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="test share (default: 0.1)")
+    splitting.add_argument(
+        "--stratify",
+        default="auto",
+        metavar="FIELD",
+        help="field whose values every part gets its share of (default: auto: the label, else the length)",
+    )
+    splitting.add_argument(
+        "--group",
+        default="near",
+        metavar="HOW",
+        help="what stays on one side: near (near copies of a prompt, the default), exact (the same prompt only) "
+        "or a field whose value rows share",
+    )
     splitting.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default: 0)")
     splitting.add_argument("--json", action="store_true", help="print one JSON document")
     splitting.set_defaults(run=run_split)
@@ -79,6 +104,16 @@ def _row_number(text: str) -> int:
     return int(text)
 
 
+def _near(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if share == 0 or 0.5 <= share <= 1:
+        return share
+    raise argparse.ArgumentTypeError(f"0, or a number from 0.5 to 1, not {text!r}")
+
+
 # -- check ------------------------------------------------------------------------------------------------
 
 
@@ -88,7 +123,14 @@ def run_check(args: argparse.Namespace) -> int:
     from core.data.unreadable import Unreadable
 
     try:
-        report = check(args.file, format=args.format, task=args.task, map=args.map)
+        report = check(
+            args.file,
+            format=args.format,
+            task=args.task,
+            map=args.map,
+            near=args.near or None,
+            against=args.against,
+        )
     except Unreadable as error:
         if not args.json:
             raise
@@ -294,15 +336,25 @@ def run_split(args: argparse.Namespace) -> int:
         seed=args.seed,
         format=args.format,
         map=args.map,
+        stratify=args.stratify,
+        group=args.group,
+        measure=True,
     )
     files = {"train": result.train, "validation": result.validation, "test": result.test}
+    leakage = result.leakage
     if args.json:
         parts = {name: {"path": str(path), "rows": result.counts[name]} for name, path in files.items() if path}
-        print(
-            json.dumps(
-                {"schema": 1, "seed": args.seed, "parts": parts, "skipped": result.skipped}, ensure_ascii=False
-            )
-        )
+        document = {
+            "schema": 1,
+            "seed": args.seed,
+            "parts": parts,
+            "skipped": result.skipped,
+            "group": args.group,
+            "groups": result.groups,
+            "stratify": result.stratified,
+            "leakage": {"split": leakage.remaining, "random": leakage.random} if leakage else None,
+        }
+        print(json.dumps(document, ensure_ascii=False))
         return 0
     width = max(cells(visible(str(path))) for path in files.values() if path)
     for name, path in files.items():
@@ -310,4 +362,15 @@ def run_split(args: argparse.Namespace) -> int:
             print(f"{name:<10} {visible(str(path)):<{width}}  {count(result.counts[name]):>9} rows")
     if result.skipped:
         print(f"left out   {count(result.skipped)} rows with errors; `diapason data check` lists them")
+    if leakage is not None:
+        print(
+            f"leakage    {_leaking(leakage.remaining)} held out ask what a training row asks; "
+            f"a plain random split: {_leaking(leakage.random)}"
+        )
     return 0
+
+
+def _leaking(counts: Mapping[Kind, int]) -> str:
+    """``0 rows``; ``12 rows (exact 4, near 8)``."""
+    kinds = ", ".join(f"{kind} {count(number)}" for kind, number in counts.items() if number)
+    return amount(sum(counts.values()), "row") + (f" ({kinds})" if kinds else "")

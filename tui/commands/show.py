@@ -68,6 +68,7 @@ def _lines(view: RunView) -> list[str]:
         lines.append(f"best        {loss(view.best[1])} on validation, at step {view.best[0]}")
     if view.restarts:
         lines.append(f"restarts    from step {', '.join(map(str, view.restarts))}")
+    lines += [f"warning     {visible(line)}" for line in spec.get("warnings") or ()]
     for job in view.jobs():
         said = f": {visible(job.reason)}" if job.reason else ""
         lines.append(f"job         {job.kind} {job.status} {progress_text(job)}{said}")

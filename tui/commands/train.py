@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from core.text import visible
 
     recipe = load_recipe(args.recipe, args.changes)
-    folder = submit(recipe, source=args.recipe, changes=args.changes, tell=_tell)
+    folder = submit(recipe, source=args.recipe, changes=args.changes, tell=_tell, warn=_warn)
     print(f"run {folder.id}")
     print(visible(f"  in {folder.path}"))
     if not args.follow:
@@ -53,3 +53,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _tell(line: str) -> None:
     print(f"{line} …", file=sys.stderr, flush=True)
+
+
+def _warn(line: str) -> None:
+    from core.text import visible
+
+    print(f"! {visible(line)}", file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from tui.screens import browse_view
 if TYPE_CHECKING:
     from core.data.report import Finding, Report
 
-_OF_THE_FILE = ("exact_duplicate", "near_duplicate", "contradiction")
+_OF_THE_FILE = ("exact_duplicate", "near_duplicate", "leakage", "contradiction")
 
 
 class FindingsPane(Vertical):

@@ -136,5 +136,7 @@ def kin(dataset: Dataset, row: Row, findings: Sequence[Finding]) -> dict[str, st
             lines.append(f"row {number + 1}: {shorten(other.answer if other else '', 200)}")
         if len(group) > _KIN_SHOWN:
             lines.append(f"and {len(group) - _KIN_SHOWN} more")
+        if (line := finding.match(row.index)) is not None:
+            lines.append(f"found on line {line}")
         told[finding.code + finding.detail] = "\n".join(lines)
     return told

@@ -105,7 +105,7 @@ class WizardScreen(Reasons, DiapasonScreen):
         def read() -> Report:
             from core.data.report import check
 
-            return check(path, map=map, progress=progress)
+            return check(path, map=map, near=None, progress=progress)
 
         def progress(done: int, _: int) -> bool:
             self.post_message(CheckProgress(path, done))
@@ -400,3 +400,5 @@ class WizardScreen(Reasons, DiapasonScreen):
         # The wizard is done: esc in the monitor goes home, not back to the questions.
         self.diapason.open("home")
         self.diapason.open("monitor", run=run)
+        for line in run.spec().get("warnings") or ():
+            self.diapason.notify(visible(line), severity="warning", markup=False, timeout=20)

@@ -88,24 +88,30 @@ class Repeats:
 
     def exact(self) -> Repeated:
         """The rows that are extra copies of an earlier one."""
-        ids = _ids(self._whole)
+        ids = group_ids(self._whole)
         return self._named(_extras(ids), ids)
 
-    def near(self) -> Repeated:
+    def folded(self) -> Repeated:
         """The rows that copy an earlier one but for case, spaces and punctuation, exact copies left out."""
-        ids = _ids(self._near)
-        return self._named(np.setdiff1d(_extras(ids), _extras(_ids(self._whole))), ids)
+        ids = group_ids(self._near)
+        return self._named(np.setdiff1d(_extras(ids), _extras(group_ids(self._whole))), ids)
+
+    def heads(self) -> Ids:
+        """For each example in turn the place of the first one that has the same words."""
+        ids = group_ids(self._near)
+        _, first = np.unique(ids, return_index=True)
+        return first[ids].astype(np.int64)
 
     def contradictions(self) -> Repeated:
         """All rows that share their prompt with a row of another answer."""
-        ids = _ids(self._prompt)
-        return self._named(_conflicts(ids, _ids(self._answer)), ids)
+        ids = group_ids(self._prompt)
+        return self._named(_conflicts(ids, group_ids(self._answer)), ids)
 
     def folded_contradictions(self) -> Repeated:
         """The same for prompts that are equal but for case, spaces and sentence marks, exact ones left out."""
-        answers = _ids(self._answer)
-        exact = _conflicts(_ids(self._prompt), answers)
-        folded = _ids(self._folded)
+        answers = group_ids(self._answer)
+        exact = _conflicts(group_ids(self._prompt), answers)
+        folded = group_ids(self._folded)
         known = np.isin(folded, folded[exact])
         where = _conflicts(folded, answers)
         return self._named(where[~known[where]], folded)
@@ -130,8 +136,8 @@ def _hash(*parts: bytes) -> bytes:
     return hashlib.blake2b(b"\xff".join(parts), digest_size=_SIZE).digest()
 
 
-def _ids(hashes: bytearray) -> Ids:
-    """A number for each hash, the same for equal ones."""
+def group_ids(hashes: bytearray) -> Ids:
+    """A number from 0 for each hash of 16 bytes, the same for equal ones."""
     pairs = np.frombuffer(bytes(hashes), np.uint64).reshape(-1, 2)
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     ids = np.zeros(len(pairs), np.int64)

@@ -1,0 +1,160 @@
+"""At most 80 bytes for each text, from which the pairs worth comparing are found without comparing all."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from core.data.near.frames import Frames
+from core.data.near.shingles import SHINGLE, Places, codes, mixed, shingle_hashes
+
+_SEED = 20
+_MOST = 80
+_MISSED = 0.005
+_BATCH = 1 << 19
+_PARTNERS = 12
+_PAIRS = 1 << 18
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+@lru_cache
+def banding(threshold: float) -> tuple[int, int]:
+    """(bands, rows in a band) so that a pair just at `threshold` shares a band with 99.5 % at least.
+
+    The chance is 1 - (1 - s^r)^b: Mining of Massive Datasets, 3.4.2. Of the shapes within 80 hashes, the most
+    selective one.
+    """
+    for rows in range(12, 0, -1):
+        chance = min(threshold, 0.9999) ** rows
+        bands = math.ceil(math.log(_MISSED) / math.log1p(-chance))
+        if bands * rows <= _MOST:
+            return bands, rows
+    return _MOST, 1
+
+
+class Sketches:
+    """Takes texts of one or two parts and keeps the last byte of each of their min-hashes (Li and König 2010).
+
+    Each band holds hashes of both parts: two rows that share a long answer, but not the question, share no band.
+    """
+
+    def __init__(self, threshold: float, frames: Frames, parts: int = 1) -> None:
+        self.threshold = threshold
+        self._frames = frames
+        self._bands, self._rows = banding(threshold)
+        self._shares = [(self._rows + place) // parts for place in reversed(range(parts))]
+        self._texts: list[list[str]] = [[] for _ in range(parts)]
+        self._waiting = 0
+        self._made: list[Bytes] = []
+
+    def add(self, parts: Sequence[str]) -> None:
+        """Remember a text, given in as many parts as all others."""
+        for texts, part in zip(self._texts, parts, strict=True):
+            texts.append(part)
+            self._waiting += len(part)
+        if self._waiting >= _BATCH:
+            self._flush()
+
+    def bytes(self) -> Bytes:
+        """One row of bytes for each text."""
+        self._flush()
+        if len(self._made) != 1:
+            empty = np.zeros((0, self._bands * self._rows), np.uint8)
+            self._made = [np.concatenate(self._made) if self._made else empty]
+        return self._made[0]
+
+    def keys(self, band: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
+        """A number for each text; two texts with the same one are likely alike."""
+        piece = self.bytes()[:, band * self._rows : (band + 1) * self._rows]
+        keys = np.zeros(len(piece), np.uint64)
+        for column in range(self._rows):
+            keys = keys * np.uint64(0x100000001B3) + piece[:, column]
+        return (mixed(keys) >> np.uint64(32)).astype(np.uint32)
+
+    def pairs(self, among: Places) -> Places:
+        """The pairs of texts, out of those with the numbers `among`, that may reach the threshold: (n, 2), sorted."""
+        found: list[Places] = []
+        for band in range(self._bands):
+            keys = self.keys(band)[among]
+            order = np.argsort(keys, kind="stable")
+            ordered = keys[order]
+            for step in range(1, _PARTNERS + 1):
+                same = np.flatnonzero(ordered[step:] == ordered[:-step])
+                if not len(same):
+                    break
+                found.append(_packed(among[order[same]], among[order[same + step]]))
+        return self._likely(_unpacked(found), self.bytes(), self.bytes())
+
+    def matches(self, wanted: Places, other: Sketches, among: Places) -> Places:
+        """Pairs of a text with a number in `wanted` and one of `other` in `among` that may reach the threshold."""
+        found: list[Places] = []
+        for band in range(self._bands):
+            theirs = other.keys(band)[among]
+            order = np.argsort(theirs, kind="stable")
+            theirs = theirs[order]
+            keys = self.keys(band)[wanted]
+            first, end = np.searchsorted(theirs, keys), np.searchsorted(theirs, keys, side="right")
+            for step in range(_PARTNERS):
+                have = np.flatnonzero(first + step < end)
+                if not len(have):
+                    break
+                found.append(_packed(wanted[have], among[order[first[have] + step]]))
+        return self._likely(_unpacked(found), self.bytes(), other.bytes())
+
+    def _likely(self, pairs: Places, one: Bytes, other: Bytes) -> Places:
+        """Those pairs whose sketches agree in enough places of each part: three standard deviations are allowed."""
+        kept = [np.zeros((0, 2), np.int64)]
+        for start in range(0, len(pairs), _PAIRS):
+            some = pairs[start : start + _PAIRS]
+            agree = (one[some[:, 0]] == other[some[:, 1]]).reshape(len(some), self._bands, self._rows)
+            good = np.ones(len(some), bool)
+            first = 0
+            for rows in self._shares:
+                count = self._bands * rows
+                slack = 3 * math.sqrt(self.threshold * (1 - self.threshold) / count)
+                good &= agree[:, :, first : first + rows].sum(axis=(1, 2)) >= (self.threshold - slack) * count
+                first += rows
+            kept.append(some[good])
+        return np.concatenate(kept)
+
+    def _flush(self) -> None:
+        count = len(self._texts[0])
+        if count:
+            pieces = [
+                self._hashed(texts, rows).reshape(count, self._bands, rows)
+                for texts, rows in zip(self._texts, self._shares, strict=True)
+            ]
+            self._made.append(np.concatenate(pieces, axis=2).reshape(count, -1))
+            self._texts = [[] for _ in self._texts]
+            self._waiting = 0
+
+    def _hashed(self, texts: list[str], rows: int) -> Bytes:
+        """`rows` min-hashes for each band of each text, their last bytes."""
+        from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (a compiled module without types)
+
+        characters, starts, ends = self._frames.strip(*codes(texts))
+        hashes = shingle_hashes(characters)
+        # A text too short for a shingle is filled up from the gap behind it.
+        counts = np.maximum(1, ends - starts - SHINGLE + 1)
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        wanted = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
+        matrix = RMinHash.digest_matrix_from_flat_token_hashes(
+            hashes[wanted], offsets.astype(np.uint64), self._bands * rows, _SEED
+        )
+        digests = np.frombuffer(b"".join(array("I", row) for row in matrix.to_rows()), np.uint32)
+        return (digests & np.uint32(255)).astype(np.uint8)
+
+
+def _packed(one: Places, other: Places) -> Places:
+    """Each pair as one number, the smaller first where both are of one list."""
+    return (one.astype(np.int64) << 32) | other.astype(np.int64)
+
+
+def _unpacked(packed: list[Places]) -> Places:
+    every = np.unique(np.concatenate(packed)) if packed else np.zeros(0, np.int64)
+    return np.stack([every >> 32, every & 0xFFFFFFFF], axis=1)
