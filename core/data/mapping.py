@@ -91,7 +91,8 @@ def suggest(rows: Sequence[Any]) -> str | None:
     values = [row for row in rows if isinstance(row, dict)]
     if not values:
         return None
-    names = [name for name in values[0] if "," not in name and "=" not in name and name not in IDS]
+    names = [name for name in values[0] if name and name == name.strip() and not {",", "="} & {*name}]
+    names = [name for name in names if name not in IDS]
     for name in names:
         if all(_is_talk(row.get(name)) for row in values):
             return f"messages={name}"

@@ -142,6 +142,8 @@ def _leave_with_ctrl_c(place: Path) -> bytes:
     command = [sys.executable, "-m", "tui", "train", "run.yaml", "--follow", "--set", "train.max_steps=400"]
     pid, terminal = pty.fork()
     if pid == 0:
+        # A suite started in the background by a shell inherits an ignored SIGINT.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(place)
         os.execv(sys.executable, [*command, "--set", "name=long"])
     shown, deadline = b"", time.monotonic() + PATIENCE
