@@ -169,3 +169,18 @@ def _is_talk(value: Any) -> bool:
 def _first(names: Sequence[str], wanted: Sequence[str]) -> str | None:
     folded = {name.strip().casefold(): name for name in names}
     return next((folded[name] for name in wanted if name in folded), None)
+
+
+def fields_of(rows: Iterable[Any]) -> dict[str, Any]:
+    """The fields that `rows` (parsed, unmapped) have, each with the first value that says something.
+
+    A field inside another is named ``a.b``. Names that a map cannot write (with ``,`` or ``=``) are left out.
+    """
+    found: dict[str, Any] = {}
+    for row in rows:
+        for name, item in row.items() if isinstance(row, dict) else ():
+            inner = item.items() if isinstance(item, dict) else ()
+            for path, value in ((name, item), *((f"{name}.{key}", value) for key, value in inner)):
+                if path and path == path.strip() and not {",", "="} & {*path} and not found.get(path):
+                    found[path] = value
+    return found

@@ -27,6 +27,7 @@ from tui.screens import browse_view
 from tui.screens.browse import BrowseScreen
 from tui.screens.wizard import WizardScreen
 from tui.widgets.dialogs import AskDialog
+from tui.widgets.field_map import FieldMap
 
 SMALL, LARGE = (80, 24), (200, 50)
 FLAWED = Path(__file__).parents[2] / "core" / "starter" / "data" / "flawed.jsonl"
@@ -41,6 +42,11 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def chat(question: str, answer: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+
+
+def dialog(pilot: Pilot[Any]) -> FieldMap:
+    assert isinstance(pilot.app.screen, FieldMap)
+    return pilot.app.screen
 
 
 def make(tmp_path: Path, rows: list[Any], name: str = "data.jsonl") -> Path:
@@ -283,12 +289,15 @@ async def test_the_help_names_every_key_and_the_wizard_gets_the_file(
 
 async def test_fields_of_unknown_names_are_mapped_and_the_wizard_keeps_the_map(tmp_path: Path) -> None:
     rows = [{"premise": f"It is day {n}.", "target": f"Then {n}."} for n in range(60)]
-    async with browsing(make(tmp_path, rows)) as pilot:
+    app = DiapasonApp("browse", path=make(tmp_path, rows))
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, FieldMap))
+        await pilot.press("escape")
         first = screen(pilot)
-        assert first.report is not None and first.report.rows_valid == 0
+        await until(pilot, lambda: first.report is not None and first.report.rows_valid == 0)
         await pilot.press("u")
-        await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
-        assert pilot.app.screen.query_one(Input).value == "prompt=premise,completion=target"
+        await until(pilot, lambda: "prompt-completion: It is day 0. → Then 0." in shown(pilot.app))
+        assert dialog(pilot).map == "prompt=premise,completion=target"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, BrowseScreen) and pilot.app.screen is not first)
         await until(pilot, lambda: screen(pilot).report is not None)
@@ -299,6 +308,29 @@ async def test_fields_of_unknown_names_are_mapped_and_the_wizard_keeps_the_map(t
         found = pilot.app.screen
         assert isinstance(found, WizardScreen) and found.state.report is not None
         assert found.state.report.map == "prompt=premise,completion=target"
+
+
+async def test_a_map_is_chosen_by_one_key_a_field(tmp_path: Path) -> None:
+    rows = [{"one, two": 1, "deep": {"er": EVIL, "n": n}, "b": "", "zz": f"z{n}"} for n in range(20)]
+    app = DiapasonApp("browse", path=make(tmp_path, rows))
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(pilot.app.screen, FieldMap))
+        found = dialog(pilot)
+        assert list(found.fields) == ["deep", "deep.er", "deep.n", "b", "zz"]
+        await pilot.press("x", "down", "x", "down", "x", "down", "x", "down", "x", "enter")
+        await until(pilot, lambda: "is not NAME=FIELD" in shown(app) and "no field chosen yet" in shown(app))
+        await pilot.press("p", "home", "down", "p")
+        await until(pilot, lambda: found.map == "prompt=deep.er" and "alone make no row" in shown(app))
+        assert_inert(app)
+        await pilot.press("end", "a")
+        await until(pilot, lambda: "prompt-completion: [INST]" in shown(app))
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog))
+        assert app.screen.query_one(Input).value == "prompt=deep.er,completion=zz"
+        await pilot.press(",", "enter")
+        await until(pilot, lambda: app.screen is found and "`` is not NAME=FIELD" in shown(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, BrowseScreen) and app.screen.report is not None)
 
 
 async def test_the_first_rows_are_there_before_all_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

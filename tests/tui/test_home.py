@@ -86,6 +86,8 @@ def test_what_is_next_without_runs() -> None:
     assert what_next((), ()).action == "data"
     assert "diapason demo" in what_next((), ()).text
     assert what_next((), (FILE,)).action == "new"
+    unusable = what_next((), (replace(FILE, usable=0),))
+    assert unusable.path == FILE.path and unusable.bad
 
 
 def test_what_was_cut_off_comes_first_and_running_before_done() -> None:

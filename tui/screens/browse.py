@@ -8,7 +8,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -25,7 +25,7 @@ from tui.screens.browse_findings import FindingsPane
 from tui.screens.browse_keys import ACTIONS
 from tui.screens.browse_record import LONG_ROW, RecordPane
 from tui.screens.browse_rows import Line, RowList
-from tui.screens.browse_work import Hits, Progress, run_check, run_search
+from tui.screens.browse_work import Hits, Progress, run_check, run_search, sample_fields
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -140,6 +140,8 @@ class BrowseScreen(DiapasonScreen):
         self.rows.show(range(total), self.rows.row)
         self._title_rows()
         self._start_check()
+        if total and self.dataset.format is None:
+            self.action_map()
 
     def _broken(self, error: BaseException) -> None:
         self.fail(error)
@@ -175,8 +177,6 @@ class BrowseScreen(DiapasonScreen):
         self.report = report
         self._show_top()
         self.findings.show(report)
-        if report.format is None and report.rows_total:
-            self.say("no known fields: press u and say which is the prompt and which the answer")
         self.rows.forget()
         self._show_record()
 
@@ -443,10 +443,16 @@ class BrowseScreen(DiapasonScreen):
 
     def action_map(self) -> None:
         """Ask which field is which."""
-        now = str(self.dataset.mapping or self.dataset.suggestion or "")
-        self.ask("Which field is the prompt, which the answer?", self._use_map, value=now,
-                 placeholder="prompt=premise,completion=target")  # fmt: skip
+        self.background(lambda: sample_fields(self.dataset), self._ask_map, group="fields")
 
-    def _use_map(self, text: str) -> None:
+    def _ask_map(self, fields: dict[str, Any]) -> None:
+        from tui.widgets.field_map import FieldMap
+
+        if self.app.screen is self:
+            start = str(self.dataset.mapping or self.dataset.suggestion or "")
+            self.app.push_screen(FieldMap(fields, start), self._use_map)
+
+    def _use_map(self, text: str | None) -> None:
         """Read the file anew, its fields under their usual names."""
-        self.app.switch_screen(BrowseScreen(self.dataset.path, self.record.model, map=text))
+        if text:
+            self.app.switch_screen(BrowseScreen(self.dataset.path, self.record.model, map=text))

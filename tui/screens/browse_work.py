@@ -6,7 +6,7 @@ import threading
 import time
 from array import array
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _TELL_SECONDS = 0.1
 _KIN_SHOWN = 6
+_SAMPLED = 50
 
 
 class Progress(Message):
@@ -140,3 +141,12 @@ def kin(dataset: Dataset, row: Row, findings: Sequence[Finding]) -> dict[str, st
             lines.append(f"found on line {line}")
         told[finding.code + finding.detail] = "\n".join(lines)
     return told
+
+
+def sample_fields(dataset: Dataset) -> dict[str, Any]:
+    """The fields of the first rows as the file names them, each with a value."""
+    from core.data.dataset import Dataset
+    from core.data.mapping import fields_of
+
+    plain = Dataset(dataset.source, None)
+    return fields_of(plain.row(number).value for number in range(min(len(plain), _SAMPLED)))

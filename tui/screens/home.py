@@ -201,6 +201,8 @@ class HomeScreen(DiapasonScreen):
             self.diapason.open("browse", path=Path(event.key[5:]))
         elif event.key.startswith("run:"):
             await self.action_act("monitor")
+        elif self._step is not None and self._step.path is not None:
+            self.diapason.open("browse", path=self._step.path)
         elif self._step is not None:
             await self.action_act(self._step.action)
 

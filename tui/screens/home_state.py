@@ -62,7 +62,7 @@ class DataRow:
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """The one thing to do next, and the run it is about. `verb` is what enter does."""
+    """The one thing to do next, and the run or the data file that it is about. `verb` is what enter does."""
 
     text: str
     verb: str
@@ -70,6 +70,7 @@ class NextStep:
     run: str | None = None
     hint: str | None = None
     bad: bool = False
+    path: Path | None = None
 
 
 class HomeReader:
@@ -198,6 +199,9 @@ def what_next(runs: tuple[RunRow, ...], data: tuple[DataRow, ...]) -> NextStep:
         if row.status == "queued":
             return NextStep(f"{row.name} waits{': ' + row.reason if row.reason else ''}", "watch", "monitor", row.id)
     if not runs:
+        if data and data[0].usable == 0:
+            text = f"no row of {data[0].path.name} can be trained on"
+            return NextStep(text, "see why", "data", path=data[0].path, bad=True)
         if data:
             return NextStep(f"make a run from {data[0].path.name}", "new run", "new")
         return NextStep("open a data file, or run `diapason demo` in a shell to see it all", "open", "data")
