@@ -8,6 +8,7 @@ from pathlib import Path
 from core.advisor.consult import consult
 from core.advisor.recommend import Advice, recipe_text, to_recipe
 from core.data.dataset import open_dataset
+from core.data.own_parts import own_parts
 from core.data.place import STDIN, is_hub_id
 from core.data.report import Report
 from core.errors import DiapasonError, UsageError
@@ -39,12 +40,17 @@ def new_recipe(
 ) -> Written:
     """The recipe for `train`, to be saved as `out`: file names are written as seen from its folder.
 
+    Where `train` brings validation or test parts of its own, they are used for what is not given.
+
     Raises:
         UsageError: where two parts are the same file.
         DiapasonError: where a file cannot be read or has no usable row, or the model is not found.
     """
     if STDIN in (str(train), str(validation), str(test)):
         raise UsageError("a recipe cannot name the standard input", where="-", hint="Save the data to a file first.")
+    own = own_parts(train)
+    train = own.get("train", train)
+    validation, test = validation or own.get("validation"), test or own.get("test")
     parts = DataRecipe(
         train=as_seen_from(out, train),
         validation=as_seen_from(out, validation) if validation else None,

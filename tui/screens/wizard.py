@@ -102,10 +102,11 @@ class WizardScreen(Reasons, DiapasonScreen):
             return
         self._checking = path
 
-        def read() -> Report:
+        def read() -> tuple[Report, dict[str, Path]]:
+            from core.data.own_parts import own_parts
             from core.data.report import check
 
-            return check(path, map=map, near=None, progress=progress)
+            return check(path, map=map, near=None, progress=progress), own_parts(path)
 
         def progress(done: int, _: int) -> bool:
             self.post_message(CheckProgress(path, done))
@@ -118,9 +119,10 @@ class WizardScreen(Reasons, DiapasonScreen):
         if event.path == self._checking:
             self._show_top(f"checking {event.path.name}: {count(event.done)} rows")
 
-    def _checked(self, report: Report) -> None:
+    def _checked(self, found: tuple[Report, dict[str, Path]]) -> None:
         self._checking = None
-        self.state.report = report
+        self.state.report, parts = found
+        self.state.use_parts(parts)
         self._measure()
         self._changed()
         if self.name_now == "task":

@@ -224,6 +224,12 @@ class WizardState:
         else:
             self.test = path
 
+    def use_parts(self, parts: dict[str, Path]) -> None:
+        """Take the parts that the training file brings itself, where no other file was chosen."""
+        if parts and self.validation is None and self.test is None:
+            self.path = parts["train"]
+            self.validation, self.test = parts.get("validation"), parts.get("test")
+
     def file_hint(self, part: str) -> str:
         """What to begin with when a file is asked for: the file, or the folder of the training file."""
         now = {"train": self.path, "validation": self.validation, "test": self.test}[part]
