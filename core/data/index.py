@@ -40,6 +40,24 @@ class Index:
         return len(self.starts)
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows that lie one after the other: the first one's number, their bytes, and where in these each one lies."""
+
+    first: int
+    data: bytes
+    starts: Offsets
+    ends: Offsets
+    lines: Offsets
+
+    def rows(self) -> Iterator[tuple[int, int, bytes]]:
+        """(row, line, bytes without the line end) of each."""
+        places = zip(self.starts.tolist(), self.ends.tolist(), self.lines.tolist(), strict=True)
+        for number, (start, end, line) in enumerate(places, self.first):
+            raw = self.data[start:end]
+            yield number, line, raw[:-1] if raw.endswith(b"\r") else raw
+
+
 def numbers(values: list[int] | list[Offsets]) -> Offsets:
     """One int64 array out of numbers, or out of arrays."""
     if values and isinstance(values[0], np.ndarray):

@@ -13,7 +13,7 @@ import numpy as np
 from core.data import members
 from core.data.encodings import Encoding, legacy_encoding
 from core.data.findings import RowFinding, grouped
-from core.data.index import Index, Progress, index_lines, index_text
+from core.data.index import Block, Index, Progress, index_lines, index_text
 from core.data.index_cache import load_index, save_index
 from core.data.items import first_items, index_items
 from core.data.layout import Layout, sniff_layout
@@ -24,7 +24,7 @@ from core.data.spool import Spool, Tell
 from core.data.unreadable import Unreadable
 
 _CACHED_FROM = 32 << 20
-_BLOCK = 4 << 20
+_BLOCK = 1 << 19
 _HEAD_BYTES = 1 << 20
 # Beyond this a row is not read at all: its text, and what is made of it, would not fit beside the rest.
 LONGEST_ROW = 64 << 20
@@ -159,6 +159,11 @@ class Source:
         return {"json": "columns"}.get(kinds[-1], kinds[-1]) if kinds else None
 
     @property
+    def shareable(self) -> bool:
+        """Whether other processes read the same rows by opening the file again: it is no copy."""
+        return self.place.kind == "file" and not self.text.copied
+
+    @property
     def shards(self) -> tuple[Shard, ...]:
         """The files that a folder's rows come from."""
         return self.text.shards
@@ -237,24 +242,22 @@ class Source:
 
     def rows(self, first: int = 0) -> Iterator[tuple[int, int, bytes]]:
         """(row, line, bytes) of each row from `first` on, read block by block; bytes as `raw` gives them."""
+        for block in self.blocks(first):
+            yield from block.rows()
+
+    def blocks(self, first: int = 0, last: int | None = None) -> Iterator[Block]:
+        """The rows from `first` to before `last`, in blocks; a row longer than LONGEST_ROW is cut, in its own one."""
         index = self.index()
-        count = len(index)
+        count = len(index) if last is None else last
         while first < count:
             begin = int(index.starts[first])
-            last = max(first + 1, int(np.searchsorted(index.ends, begin + _BLOCK, side="right")))
-            stop = int(index.ends[last - 1])
-            if stop - begin > LONGEST_ROW:
-                yield first, int(index.lines[first]), self.raw(first)
-                first += 1
-                continue
-            block = self.read(begin, stop)
-            starts = (index.starts[first:last] - begin).tolist()
-            ends = (index.ends[first:last] - begin).tolist()
-            lines = index.lines[first:last].tolist()
-            for number, (left, right, line) in enumerate(zip(starts, ends, lines, strict=True), first):
-                raw = block[left:right]
-                yield number, line, raw[:-1] if raw.endswith(b"\r") else raw
-            first = last
+            end = max(first + 1, int(np.searchsorted(index.ends[:count], begin + _BLOCK, side="right")))
+            stop = int(index.ends[end - 1])
+            if end == first + 1:
+                stop = min(stop, begin + LONGEST_ROW + 1)
+            starts, ends = index.starts[first:end] - begin, index.ends[first:end] - begin
+            yield Block(first, self.read(begin, stop), starts, np.minimum(ends, stop - begin), index.lines[first:end])
+            first = end
 
     def decode(self, raw: bytes) -> str:
         """The text of `raw`: UTF-8, or the encoding of the whole file. Raises UnicodeDecodeError."""

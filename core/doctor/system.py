@@ -22,9 +22,9 @@ _NEEDED = (
     "accelerate", "bitsandbytes", "charset-normalizer", "datasets", "evaluate", "ftfy", "jinja2", "numpy",
     "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "pydantic", "pyyaml", "rensa",
     "rouge-score", "sacrebleu", "safetensors", "scikit-learn", "scipy", "textual", "tokenizers", "torch",
-    "transformers", "trl",
+    "transformers", "trl", "xxhash",
 )  # fmt: skip
-_SHOWN = ("transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "textual")
+_SHOWN = ("transformers", "trl", "xxhash", "peft", "accelerate", "datasets", "tokenizers", "textual")
 
 
 def python_check(version: tuple[int, int] = (sys.version_info.major, sys.version_info.minor)) -> Check:

@@ -199,6 +199,7 @@ def test_names_that_act_on_a_terminal(tmp_path: Path) -> None:
 
 def test_a_huge_row_is_named_and_beyond_the_limit_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.data.dataset.HUGE_ROW", 10_000)
+    monkeypatch.setattr("core.data.lane.HUGE_ROW", 10_000)
     monkeypatch.setattr("core.data.dataset.LONGEST_ROW", 50_000)
     monkeypatch.setattr("core.data.source.LONGEST_ROW", 50_000)
     rows = [{"prompt": "q", "completion": "a" * size} for size in (10, 20_000, 80_000, 10)]

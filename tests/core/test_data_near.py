@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.data.checks.near import NearRows
+from core.data.checks.near import NearRows, sketched_parts
 from core.data.checks.repeats import Repeats
 from core.data.dataset import open_dataset
 from core.data.near.copies import Texts, alike, clusters
 from core.data.near.frames import Frames
-from core.data.near.shingles import as_text, codes
+from core.data.near.sample import frames_of
+from core.data.near.shingles import as_text, codes, row_parts
 from core.data.near.sketches import Sketches, banding
 from core.data.report import CheckCancelled, Finding, check
 
@@ -159,14 +160,14 @@ def test_rows_that_share_an_answer_or_a_prompt_are_hardly_compared(tmp_path: Pat
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in canned + asked))
     dataset = open_dataset(path)
-    rows = NearRows(dataset, list(dataset), 0.85)
+    rows = NearRows(0.85, frames_of([list(dataset)], row_parts), sketched_parts(dataset.format))
     repeats = Repeats()
     for row in dataset:
         assert row.example is not None
-        rows.add(row.example)
+        rows.add(row)
         repeats.add(row.example)
     compared: list[None] = []
-    assert not rows.found(repeats.heads(), lambda: compared.append(None)).rows
+    assert not rows.found(dataset, repeats.heads(), lambda: compared.append(None)).rows
     assert len(compared) < 20
 
 

@@ -10,6 +10,8 @@ from core.data.example import Example
 from core.data.findings import RowFinding
 
 _LONGEST = 32
+LONGEST = 2 * _LONGEST
+"""Longer texts, blanks included, are no placeholders."""
 # As whole texts these stand for nothing, however they are written.
 _ALWAYS = frozenset({
     "n/a", "n.a", "n\\a", "noinput", "no input", "nooutput", "no output", "not applicable", "todo", "to do", "tbd",
@@ -37,7 +39,7 @@ def placeholder(text: str, *, answer: bool) -> str | None:
     Args:
         answer: whether the model shall say it: then `None` alone may be a right answer.
     """
-    if len(text) > _LONGEST * 2:
+    if len(text) > LONGEST:
         return None
     bare = text.strip()
     if not bare or len(bare) > _LONGEST:
@@ -58,7 +60,7 @@ def check_placeholder(value: Any, example: Example, found: list[RowFinding]) -> 
     seen: set[str] = set()
 
     def note(text: str, answer: bool, field: str = "") -> None:
-        said = placeholder(text, answer=answer) if len(text) <= _LONGEST * 2 else None
+        said = placeholder(text, answer=answer) if len(text) <= LONGEST else None
         if said is not None and said not in seen:
             seen.add(said)
             field = field or next((place for place, one in texts(value, "") if one == text), "")

@@ -60,6 +60,16 @@ class Sketches:
         if self._waiting >= _BATCH:
             self._flush()
 
+    def merge(self, later: Sketches) -> None:
+        """Take the texts of `later`, made with the same threshold, frames and parts."""
+        self._flush()
+        later._flush()
+        self._made += later._made
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._flush()
+        return self.__dict__
+
     def bytes(self) -> Bytes:
         """One row of bytes for each text."""
         self._flush()
