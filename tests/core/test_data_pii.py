@@ -223,7 +223,7 @@ def test_masks_and_placeholders() -> None:
     assert [mask(span, text) for span in spans] == ["a…@gmail.com", "+3…78", "…1486", "DE89…00"]
     assert redact(text) == "Ann (<EMAIL>, <PHONE>) pays with <CARD> or <IBAN>."
     assert redact(text, [span for span in spans if span.kind == "pii_card"]) == text.replace(
-        "4539578763621486", "[CARD]"
+        "4539578763621486", "<CARD>"
     )
     assert [span.kind for span in find_spans(text, ["pii_iban"])] == ["pii_iban"]
     assert set(PLACEHOLDERS) == set(KINDS)

@@ -28,7 +28,7 @@ _LINES = 12
 
 def register(subparsers: Any) -> None:
     """Add the command and its three verbs."""
-    from tui.commands import data_fix
+    from tui.commands import data_fix, data_review
 
     parser = subparsers.add_parser("data", help="check, show, mend and split a data file")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -85,6 +85,7 @@ def register(subparsers: Any) -> None:
     splitting.add_argument("--json", action="store_true", help="print one JSON document")
     splitting.set_defaults(run=run_split)
     data_fix.register(verbs)
+    data_review.register(verbs)
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:

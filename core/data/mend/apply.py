@@ -165,6 +165,7 @@ class _Work:
         from core.data.report import CheckCancelled
 
         mender, rows = Mender(self.dataset, self.plan), self.plan.rows
+        looks = any(FIXES[code].scope == "row" for code in self.plan.fixes)
         done = 0
 
         def decide(row: int, line: int, raw: bytes) -> Sequence[bytes] | None:
@@ -173,6 +174,8 @@ class _Work:
             if progress and row % 500 == 0 and not progress(row + 1, done):
                 raise CheckCancelled("mending was stopped; nothing was written", where=str(self.dataset.path))
             decided = rows.get(row)
+            if decided is None and not looks:
+                return None
             if decided is not None and decided.hash != row_hash(raw):
                 self.result.stale.append(row)
                 decided = None

@@ -140,7 +140,7 @@ class Worksheet:
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``data review --json``."""
-        counts = dict.fromkeys(REVIEWS, 0)
+        counts: dict[str, int] = dict.fromkeys(REVIEWS, 0)
         for one in self.reviews().values():
             counts[one.review] += 1
         return {

@@ -1,0 +1,221 @@
+"""`diapason data fix` and `data review --json` as a person runs them, on real files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from core.data.mend.plan import row_hash
+from core.data.mend.worksheet import Decision, Worksheet, read_worksheet
+from core.errors import DiapasonError
+from tui import cli
+
+ROOT = Path(__file__).parents[2]
+FLAWED = ROOT / "core" / "starter" / "data" / "flawed.jsonl"
+
+
+@pytest.fixture(autouse=True)
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIAPASON_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+
+@dataclass
+class Ran:
+    """What a command printed, and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def diapason(capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*args: str | Path) -> Ran:
+        code = cli.run(["data", *map(str, args)])
+        printed = capsys.readouterr()
+        return Ran(code, printed.out, printed.err)
+
+    return run
+
+
+def row(prompt: str, completion: str) -> str:
+    return json.dumps({"prompt": prompt, "completion": completion}, ensure_ascii=False) + "\n"
+
+
+def some(path: Path, count: int = 5) -> Path:
+    path.write_text("".join(row(f"question {n}", f"answer {n}") for n in range(count)))
+    return path
+
+
+def decide(path: Path, *decisions: tuple[int, str], edits: dict[str, str] | None = None) -> Worksheet:
+    sheet = read_worksheet(path).open()
+    lines = path.read_bytes().splitlines()
+    for number, review in decisions:
+        sheet.decide(Decision("review", number, row_hash(lines[number]), review=review, edits=edits or {}))
+    sheet.close()
+    return sheet
+
+
+def test_without_options_it_lists_what_there_is_to_mend(diapason: Run) -> None:
+    before = FLAWED.read_bytes()
+    result = diapason("fix", FLAWED)
+    assert result.returncode == 0 and FLAWED.read_bytes() == before
+    assert "bad_json" in result.stdout and "Nothing was written" in result.stdout and "safe" in result.stdout
+    document = json.loads(diapason("fix", FLAWED, "--json").stdout)
+    report = json.loads(diapason("check", FLAWED, "--json").stdout)
+    counts = {item["code"]: 0 for item in report["findings"]}
+    for item in report["findings"]:
+        counts[item["code"]] += item["count"]
+    assert document["schema"] == 1
+    assert {one["code"]: one["count"] for one in document["fixes"]}.items() <= counts.items()
+    assert {one["code"] for one in document["fixes"]} | set(document["without"]) == set(counts)
+
+
+def test_a_file_mended_by_name_is_clean(diapason: Run) -> None:
+    report = json.loads(diapason("check", FLAWED, "--json").stdout)
+    errors = {item["code"] for item in report["findings"] if item["severity"] == "error"}
+    result = diapason("fix", FLAWED, "-o", "clean.jsonl", "--only", ",".join(sorted(errors)), "--all-safe")
+    assert result.returncode == 0, result.stdout
+    assert "written: clean.jsonl" in result.stdout
+    assert diapason("check", "clean.jsonl").returncode == 0
+    original = set(FLAWED.read_bytes().splitlines())
+    log = [json.loads(line) for line in Path("clean.jsonl.log.jsonl").read_text().splitlines()]
+    edited = sum(one.get("action") == "edited" for one in log)
+    written = Path("clean.jsonl").read_bytes().splitlines()
+    assert sum(line not in original for line in written) == edited == log[0]["rows"]["changed"]
+
+
+def test_a_dry_run_shows_a_diff_and_writes_nothing(diapason: Run, tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(row(f"zero\u200bwidth {n} \x1b[2J", "a") for n in range(30)))
+    names = sorted(entry.name for entry in tmp_path.iterdir())
+    result = diapason("fix", path, "--only", "zero_width", "--dry-run")
+    assert result.returncode == 0
+    assert "- zero[⟨U+200B⟩]width 0 ␛[2J" in result.stdout and "+ zero[]width 0 ␛[2J" in result.stdout
+    assert "… and 10 more rows" in result.stdout and "Nothing was written" in result.stdout
+    assert "\x1b" not in result.stdout and "\u200b" not in result.stdout
+    assert sorted(entry.name for entry in tmp_path.iterdir() if entry.name != "home") == names
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "says"),
+    [
+        (["--all-safe"], 2, "no file to write is named"),
+        (["-o", "out.jsonl"], 2, "nothing is named"),
+        (["--only", "nothing", "-o", "out.jsonl"], 2, "is no code"),
+        (["--all-safe", "-o", "data.jsonl"], 1, "overwrite the source"),
+        (["--all-safe", "-o", "there.jsonl"], 1, "the file exists"),
+        (["--all-safe", "-o", "no/such/out.jsonl"], 1, "no such folder"),
+        (["--only", "bad_role", "--roles", "agent=boss", "-o", "o.jsonl"], 2, "is not NAME=ROLE"),
+        (["--worksheet", "-o", "out.jsonl"], 1, "nothing was decided"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_plain_words(
+    diapason: Run, tmp_path: Path, args: list[str], code: int, says: str
+) -> None:
+    some(tmp_path / "data.jsonl")
+    (tmp_path / "there.jsonl").write_text("mine")
+    result = diapason("fix", "data.jsonl", *args)
+    assert result.returncode == code and says in result.stderr
+    assert (tmp_path / "there.jsonl").read_text() == "mine"
+
+
+def test_decisions_of_the_worksheet_are_what_is_written_by_default(diapason: Run, tmp_path: Path) -> None:
+    path = some(tmp_path / "data.jsonl")
+    decide(path, (1, "drop"), (2, "keep"), (3, "flag"))
+    decide(path, (4, "edit"), edits={"completion": "better \U0001f600"})
+    result = diapason("fix", path, "-o", "out.jsonl")
+    assert result.returncode == 0, result.stderr
+    wanted = [row("question 0", "answer 0"), row("question 2", "answer 2"), row("question 3", "answer 3"),
+              row("question 4", "better \U0001f600")]  # fmt: skip
+    assert Path("out.jsonl").read_text() == "".join(wanted)
+    assert diapason("fix", path, "-o", "all.jsonl", "--all-safe").returncode == 0
+    assert Path("all.jsonl").read_bytes() == path.read_bytes()
+    document = json.loads(diapason("review", path, "--json").stdout)
+    assert document["reviewed"] == {"keep": 1, "drop": 1, "flag": 1, "edit": 1}
+
+
+def test_a_kept_row_is_not_dropped_and_counts_in_its_group(diapason: Run, tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text(row("a", "b") + row("a", "c") + row("d", ""))
+    decide(path, (1, "keep"), (2, "keep"))
+    result = diapason("fix", path, "-o", "out.jsonl", "--only", "contradiction,empty_output", "--worksheet")
+    assert Path("out.jsonl").read_text() == row("a", "c") + row("d", "") and result.returncode == 1
+
+
+def test_undo_restores_and_goes_on_after_a_restart(diapason: Run, tmp_path: Path) -> None:
+    path = some(tmp_path / "data.jsonl")
+    decide(path, (0, "drop"), (1, "drop"))
+    sheet = read_worksheet(path).open()
+    sheet.decide(Decision("all", code="zero_width", choice="strip"))
+    assert sheet.plan().fixes == {"zero_width": "strip"}
+    assert [one.kind for one in iter(sheet.undo, None)] == ["all", "review", "review"]
+    sheet.close()
+    assert read_worksheet(path).is_empty
+    assert diapason("fix", path, "-o", "out.jsonl").returncode == 2
+
+
+def test_a_changed_source_keeps_the_old_decisions_and_says_so(diapason: Run, tmp_path: Path) -> None:
+    path = some(tmp_path / "data.jsonl")
+    old = decide(path, (0, "drop"))
+    path.write_text(path.read_text() + row("new", "row"))
+    result = diapason("fix", path, "-o", "out.jsonl", "--worksheet")
+    assert result.returncode == 1 and "has changed since 1 decision" in result.stderr
+    assert json.loads(diapason("review", path, "--json").stdout)["changed"]
+    assert old.path.exists()
+    some(path)
+    assert len(read_worksheet(path).decisions) == 1
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    path = some(tmp_path / "data.jsonl")
+    sheet = read_worksheet(path).open()
+    with pytest.raises(DiapasonError, match="another Diapason"):
+        read_worksheet(path).open()
+    sheet.close()
+    read_worksheet(path).open().close()
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from core.data.mend.plan import row_hash
+from core.data.mend.worksheet import Decision, read_worksheet
+path = Path(sys.argv[1])
+sheet = read_worksheet(path).open()
+for number, line in enumerate(path.read_bytes().splitlines()):
+    sheet.decide(Decision("review", number, row_hash(line), review="drop"))
+    print(number, flush=True)
+"""
+
+
+def test_what_was_decided_survives_a_kill(tmp_path: Path) -> None:
+    path = some(tmp_path / "data.jsonl", 2000)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", KILLED, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        for _ in range(20):
+            last = int(process.stdout.readline())
+        process.send_signal(signal.SIGKILL)
+    sheet = read_worksheet(path)
+    assert len(sheet.decisions) > last
+    with sheet.path.open("ab") as file:
+        file.write(b'{"kind": "review", "row": 1')
+    again = read_worksheet(path).open()
+    count = len(again.decisions)
+    again.decide(Decision("review", 0, row_hash(path.read_bytes().splitlines()[0]), review="keep"))
+    again.close()
+    assert len(read_worksheet(path).decisions) == count + 1 and read_worksheet(path).plan().rows[0].keep
