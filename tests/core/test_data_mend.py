@@ -353,9 +353,9 @@ def test_wrong_names_are_refused(only: str, says: str) -> None:
 # -- properties -------------------------------------------------------------------------------------------
 
 PIECES = st.sampled_from([
-    "a", "é", "word ", "\u200b", "\u200d", "\u202e", "\x1b[31m", "\x07", "\x85", "\x0c", "<|im_end|>", "<|im_", "end|>",
-    "[INST]", "CafÃ©", "â€™", "pierre@laposte.net", "pierre", "@laposte.net", "\ufffd", "{{name}}", "N/A", '"', "\\", "😀",
-    " 4111 1111 1111 1111 ", "192.0.43.10",
+    "a", "é", "word ", "\u200b", "\u200d", "\u202e", "\x1b[31m", "\x07", "\x85", "\x0c", "<|im_end|>", "<|im_",
+    "end|>", "[INST]", "CafÃ©", "â€™", "pierre@laposte.net", "pierre", "@laposte.net", "\ufffd", "{{name}}", "N/A",
+    '"', "\\", "😀", " 4111 1111 1111 1111 ", "192.0.43.10",
 ])  # fmt: skip
 TEXTS = st.lists(PIECES, max_size=6).map("".join)
 KEYS = st.sampled_from(["prompt", "Prompt", "prompt ", "PROMPT"])

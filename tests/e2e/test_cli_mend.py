@@ -207,8 +207,7 @@ def test_what_was_decided_survives_a_kill(tmp_path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
         assert process.stdout is not None
-        for _ in range(20):
-            last = int(process.stdout.readline())
+        last = [int(process.stdout.readline()) for _ in range(20)][-1]
         process.send_signal(signal.SIGKILL)
     sheet = read_worksheet(path)
     assert len(sheet.decisions) > last

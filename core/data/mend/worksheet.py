@@ -10,12 +10,14 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from core.data.dataset import fingerprint
 from core.data.mend.catalogue import FIXES
 from core.data.mend.plan import Plan, RowPlan
+from core.data.place import find_place
 from core.errors import DiapasonError
 from core.files import JsonlWriter, Lock, read_jsonl
 from core.home import home
@@ -183,14 +185,37 @@ def read_worksheet(path: Path) -> Worksheet:
     Raises:
         DiapasonError: the data set cannot be read.
     """
-    head = fingerprint(path)
-    folder = home() / "worksheets" / hashlib.sha256(head["path"].encode("utf-8", "surrogateescape")).hexdigest()[:20]
+    head = _fingerprint(path)
+    folder = _folder(head["path"])
     own = folder / f"{head['sha256'][:20]}.jsonl"
     changed = ""
     if not own.exists() and (older := _older(folder)):
         number = f"{older} decision{'' if older == 1 else 's'}"
         changed = f"the file has changed since {number} about it; they are kept, and a new worksheet is begun"
     return Worksheet(own, head, changed)
+
+
+def has_worksheet(path: Path) -> bool:
+    """Whether anything was ever decided about the data set `path`: known at once, however large it is."""
+    shown = str(path) if find_place(path).kind == "hub" else str(path.absolute())
+    return _folder(shown).is_dir()
+
+
+def _folder(shown: str) -> Path:
+    return home() / "worksheets" / hashlib.sha256(shown.encode("utf-8", "surrogateescape")).hexdigest()[:20]
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    """The data set's fingerprint; that of a file which has not changed meanwhile is not made twice."""
+    if not path.is_file():
+        return fingerprint(path)
+    status = path.stat()
+    return dict(_of_file(path.absolute(), status.st_size, status.st_mtime_ns, status.st_ino))
+
+
+@lru_cache(maxsize=8)
+def _of_file(path: Path, *_: int) -> dict[str, Any]:
+    return fingerprint(path)
 
 
 def _older(folder: Path) -> int:
