@@ -465,7 +465,6 @@ class BrowseScreen(DiapasonScreen):
 
     def on_screen_resume(self) -> None:
         """Mark the rows that something was decided about meanwhile."""
-        super().on_screen_resume()
         self._mark_rows()
 
     def _mark_rows(self) -> None:

@@ -64,7 +64,6 @@ class MendScreen(SheetScreen):
         self._choices: dict[str, str] = {}
         self.query_one("#left").border_title = "what can be mended"
         self.top(f"{visible(self.dataset.name)} · checking …")
-        super().on_mount()
 
     def report_ready(self) -> None:
         """List what can be mended, the worst first, as the report has it."""

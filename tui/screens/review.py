@@ -71,7 +71,6 @@ class ReviewScreen(SheetScreen):
     def on_mount(self) -> None:
         """Say that the rows are being found."""
         self.top(f"{visible(self.dataset.name)} · finding its rows …")
-        super().on_mount()
 
     def sheet_ready(self) -> None:
         """Begin with the first row that nothing was decided about."""
@@ -133,11 +132,12 @@ class ReviewScreen(SheetScreen):
         for decision in reviews.values():
             counts[decision.review] += 1
         told = [f"{count(number)} {_SAID[said]}" for said, number in counts.items() if number and said != "keep"]
-        progress = " · ".join([f"{count(len(reviews))} of {count(self.rows_total)} decided", *told])
-        name = visible(self.dataset.name)
-        shown = f"only {count(len(self.only))} rows with findings or flags" if self.only is not None else ""
-        left = " · ".join(part for part in (name, f"row {count(self.row_number + 1)}", shown) if part)
-        self.top(left, self._writing or progress)
+        place = f"row {count(self.row_number + 1)} of {count(self.rows_total)}"
+        if self.only is not None:
+            place += f" · {count(len(self.only))} with findings or flags"
+        undecided = self.rows_total - len(reviews)
+        left = f"{count(undecided)} to decide" if undecided else "all decided"
+        self.top(" · ".join([visible(self.dataset.name), place, *told]), self._writing or left)
         decision = reviews.get(self.row_number)
         if decision is None:
             state = Content.styled("not decided", "$text-muted")

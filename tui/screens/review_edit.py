@@ -68,6 +68,7 @@ class EditScreen(ModalScreen[dict[str, str] | None]):
         """Begin with the answer, which is what one most often mends."""
         for _, area, text in self._areas:
             area.styles.height = max(1, min(8, text.count("\n") + 1 + len(text) // 60))
+            area.cursor_location = area.document.end
         if self._areas:
             self._areas[-1][1].focus()
 
