@@ -161,17 +161,11 @@ def _list(args: argparse.Namespace) -> int:
 
 def _fixable(report: Report) -> Iterator[dict[str, Any]]:
     """The findings that can be mended, one entry for each code."""
-    from core.data.mend.catalogue import FIXES, all_safe, is_safe
+    from core.data.mend.offers import offers
 
-    counts: dict[str, int] = {}
-    for finding in report.findings:
-        if finding.code in FIXES and (finding.severity != "note" or FIXES[finding.code].safe):
-            counts[finding.code] = counts.get(finding.code, 0) + finding.count
-    for code, number in counts.items():
-        fix = FIXES[code]
-        choice = all_safe().get(code, fix.choices[0])
-        yield {"code": code, "count": number, "choices": list(fix.choices), "safe": is_safe(code, choice),
-               "scope": fix.scope, "does": fix.does}  # fmt: skip
+    for offer in offers(report):
+        yield {"code": offer.code, "count": offer.count, "choices": list(offer.fix.choices), "safe": offer.safe,
+               "scope": offer.fix.scope, "does": offer.fix.does}  # fmt: skip
 
 
 # -- what was done ----------------------------------------------------------------------------------------

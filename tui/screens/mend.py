@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -20,6 +21,7 @@ from tui.widgets.rows import Row as Line
 from tui.widgets.rows import RowList
 
 if TYPE_CHECKING:
+    from core.data.mend.offers import Offer
     from core.data.mend.plan import Plan
     from core.data.report import Finding, Report
 
@@ -48,7 +50,12 @@ class MendScreen(SheetScreen):
     )  # fmt: skip
     AUTO_FOCUS = "#kinds"
 
-    _codes: Sequence[str] = ()
+    def __init__(self, path: Path | str, **options: Any) -> None:
+        """Mend the data set `path`; `options` as SheetScreen takes them."""
+        super().__init__(path, **options)
+        self._offers: dict[str, Offer] = {}
+        self._places: dict[str, int] = {}
+        self._choices: dict[str, str] = {}
 
     def compose_body(self) -> ComposeResult:
         """The kinds, and what the fix does to one row."""
@@ -60,27 +67,20 @@ class MendScreen(SheetScreen):
 
     def on_mount(self) -> None:
         """Say that there is something to wait for."""
-        self._places: dict[str, int] = {}
-        self._choices: dict[str, str] = {}
         self.query_one("#left").border_title = "what can be mended"
         self.top(f"{visible(self.dataset.name)} · checking …")
 
     def report_ready(self) -> None:
         """List what can be mended, the worst first, as the report has it."""
-        from core.data.mend.catalogue import FIXES, all_safe
+        from core.data.mend.offers import offers
 
-        report = self._the_report()
-        codes: dict[str, None] = {}
-        for finding in report.findings:
-            fix = FIXES.get(finding.code)
-            # How long rows may be is asked for by the command line alone.
-            if fix is not None and finding.code != "too_long" and (finding.severity != "note" or fix.safe):
-                codes[finding.code] = None
-        self._codes = list(codes)
-        for code in self._codes:
-            self._choices.setdefault(
-                code, self._plan().fixes.get(code) or all_safe().get(code, FIXES[code].choices[0])
-            )
+        # How long rows may be is asked for by the command line alone.
+        self._offers = {offer.code: offer for offer in offers(self._the_report()) if offer.code != "too_long"}
+        fixes = self._plan().fixes
+        for code, offer in self._offers.items():
+            # An unknown role is mapped on the command line; here there is no map.
+            first = "drop" if code == "bad_role" else offer.choice
+            self._choices.setdefault(code, fixes.get(code) or first)
         self._show()
 
     # -- what is there ------------------------------------------------------------------------------------
@@ -118,8 +118,8 @@ class MendScreen(SheetScreen):
     def _show(self) -> None:
         plan = self._plan()
         lines: list[Line] = []
-        for code in self._codes:
-            number = sum(finding.count for finding in self._findings(code))
+        for code, offer in self._offers.items():
+            number = offer.count
             single = sum(code in row.fixes for row in plan.rows.values())
             done = plan.fixes.get(code, "")
             data = (code, number, self._choices[code], done, single)
@@ -128,8 +128,8 @@ class MendScreen(SheetScreen):
         decided = len(plan.fixes) + sum(bool(row.fixes) for row in plan.rows.values())
         name = visible(self.dataset.name)
         kinds = (
-            f"{len(self._codes)} kind{'' if len(self._codes) == 1 else 's'} to mend"
-            if self._codes
+            f"{len(self._offers)} kind{'' if len(self._offers) == 1 else 's'} to mend"
+            if self._offers
             else "nothing to mend"
         )
         told = f"{count(decided)} decided · w writes a new file" if decided else "nothing decided yet"
@@ -210,10 +210,8 @@ class MendScreen(SheetScreen):
         return None if self.row is not None else "this is about the file, not about single rows"
 
     def _safe(self) -> dict[str, str]:
-        from core.data.mend.catalogue import all_safe
-
         fixes = self._plan().fixes
-        return {code: choice for code, choice in all_safe().items() if code in self._codes and code not in fixes}
+        return {code: offer.choice for code, offer in self._offers.items() if offer.safe and code not in fixes}
 
     def _decide(self, code: str, choice: str, row: int | None = None) -> None:
         from core.data.mend.catalogue import FIXES

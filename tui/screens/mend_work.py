@@ -40,8 +40,9 @@ class Marks:
             choice = plan.fixes.get(finding.code)
             if choice is None or not len(finding.rows):
                 continue
-            group = FIXES[finding.code].scope == "group"
-            drops = group or choice == "drop" or finding.code == "bad_json"
+            if finding.code == "bad_json" and choice == "split" and finding.detail != "extra_data":
+                continue
+            drops = FIXES[finding.code].scope == "group" or choice == "drop"
             self._found.append((finding, "dropped" if drops else "edited", finding.code == "contradiction"))
 
     def of(self, row: int) -> str:
