@@ -273,6 +273,39 @@ def test_packed_in_and_out(tmp_path: Path) -> None:
     ).decode() == (pair("a", "b") + GOOD)
 
 
+def test_one_part_of_a_file_is_mended_in_its_place(tmp_path: Path) -> None:
+    rows = [{"prompt": f"q{n}\u200b", "completion": "a"} for n in range(2)]
+    data = json.dumps({"train": rows, "test": [*rows, rows[0]]}, indent=1)
+    (tmp_path / "data.json").write_text(data)
+    plan = Plan(parse_only("zero_width,exact_duplicate"))
+    result = mend(f"{tmp_path / 'data.json'}#test", tmp_path / "out.json", plan)
+    out = json.loads((tmp_path / "out.json").read_text())
+    assert out["train"] == rows and [row["prompt"] for row in out["test"]] == ["q0", "q1"]
+    assert result.dropped == 1 and not any(item.code == "zero_width" for item in result.report.findings)
+    listed = mend(f"{tmp_path / 'data.json'}#test", tmp_path / "lines.jsonl", plan)
+    assert len((tmp_path / "lines.jsonl").read_text().splitlines()) == 2
+    assert any("beside the list `test` is left out" in note for note in listed.notes)
+
+
+def test_tables_and_folders_become_lines(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"prompt": ["a\u200b", "b"], "completion": ["x", "y"]})
+    pq.write_table(table, tmp_path / "data.parquet")
+    mend(tmp_path / "data.parquet", tmp_path / "out.jsonl", Plan(all_safe()))
+    (tmp_path / "set").mkdir()
+    for number in range(2):
+        (tmp_path / "set" / f"train-{number:05}.jsonl").write_text(
+            pair("ab"[number] + "\u200b" * (1 - number), "xy"[number])
+        )
+    mend(tmp_path / "set", tmp_path / "out2.jsonl", Plan(all_safe()))
+    for name in ("out.jsonl", "out2.jsonl"):
+        assert [json.loads(line)["prompt"] for line in (tmp_path / name).read_text().splitlines()] == ["a", "b"]
+    with pytest.raises(DiapasonError, match="name says otherwise"):
+        mend(tmp_path / "data.parquet", tmp_path / "out.parquet", Plan(all_safe()))
+
+
 # -- refusals, the log ------------------------------------------------------------------------------------
 
 

@@ -97,7 +97,8 @@ def _plan(args: argparse.Namespace) -> Plan | None:
         fixes |= parse_only(args.only, args.keep)
     plan = Plan(fixes, roles=_roles(args.roles), model=args.model, max_length=args.max_length)
     named = bool(fixes)
-    if args.worksheet or (args.worksheet is None and not named and (args.out or args.dry_run)):
+    unsaid = args.worksheet is None and not named and args.file != "-" and (args.out or args.dry_run)
+    if args.worksheet or unsaid:
         from core.data.mend.worksheet import read_worksheet
         from core.errors import DiapasonError
 

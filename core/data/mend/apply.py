@@ -136,7 +136,7 @@ class _Work:
     ) -> Result:
         current, origin = self._write_first(told, progress)
         for _ in range(_ROUNDS):
-            mended = open_dataset(current, format, map)
+            mended = open_dataset(self._part_of(current), format, map)
             report = check(
                 current, format=format, near=near, against=against, progress=progress, dataset=mended, map=map
             )
@@ -147,16 +147,23 @@ class _Work:
             current, origin = self._write_without(mended, drops, origin, told)
             mended.source.close()
         else:
-            report = check(current, format=format, near=near, against=against, progress=progress, map=map)
+            here = self._part_of(current)
+            report = check(here, format=format, near=near, against=against, progress=progress, map=map)
         result = self.result
         report.path = self.target if self.out is not None else Path(path)
         result.report, result.rows_after = report, len(origin)
         result.changed, result.dropped = len(self.seen - self.gone), len(self.gone)
         result.added = result.rows_after - (result.rows_before - result.dropped)
-        result.notes += self.frame.notes
+        result.notes += self.frame.notes(self.dataset.source)
         if self.out is not None:
             self._finish(path, current)
         return result
+
+    def _part_of(self, path: Path) -> Path:
+        """The file as it is now; where its frame is kept, the part of it that the source names."""
+        part = self.dataset.source.place.part
+        kept = self.frame.kind == "json" and "wrapped_list" not in self.frame.codes
+        return Path(f"{path}#{part}") if part and kept else path
 
     # -- the rows -----------------------------------------------------------------------------------------
 

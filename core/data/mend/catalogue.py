@@ -36,7 +36,7 @@ FIXES: dict[str, Fix] = {
     "blank_lines": Fix(("remove",), "leave them out", True, "file"),
     "no_final_newline": Fix(("end",), "end the last line", True, "file"),
     "pretty_printed_jsonl": Fix(("lines",), "write each object on a line of its own", True, "file"),
-    "wrapped_list": Fix(("unwrap",), "write the list alone", True, "file"),
+    "wrapped_list": Fix(("unwrap",), "write the list alone; what else the object holds is left out", False, "file"),
     "encoding": Fix(("utf-8",), "write UTF-8", True),
     "invalid_utf8": Fix(("decode", "drop"), "read the line in the encoding that it fits, else drop it"),
     # JSON and CSV.

@@ -28,12 +28,12 @@ class Offer:
 
 
 def offers(report: Report) -> list[Offer]:
-    """The codes of `report` that can be mended, in its order. Notes only where mending them is safe."""
+    """The codes of `report` that can be mended, in its order. Notes on rows only where mending them is safe."""
     counts: dict[str, int] = {}
     joined = False
     for finding in report.findings:
         fix = FIXES.get(finding.code)
-        if fix is not None and (finding.severity != "note" or fix.safe):
+        if fix is not None and (finding.severity != "note" or fix.safe or fix.scope == "file"):
             counts[finding.code] = counts.get(finding.code, 0) + finding.count
             joined |= finding.code == "bad_json" and finding.detail == "extra_data"
     return [Offer(code, number, _first(code, joined)) for code, number in counts.items()]

@@ -32,11 +32,18 @@ class Frame:
     codes: frozenset[str]
     apart: bool = False
 
-    @property
-    def notes(self) -> Iterator[str]:
-        """What a person should know of the way in which rows are written."""
+    def notes(self, source: Source) -> Iterator[str]:
+        """What a person should know of the way in which rows of `source` are written."""
         if self.apart:
-            yield "rows are written as JSON Lines"
+            yield "rows are written one a line, as JSON Lines"
+        if source.wrapped_key is not None and (self.apart or "wrapped_list" in self.codes):
+            yield f"what the file holds beside the list `{source.wrapped_key[:40]}` is left out"
+        if source.encoding.wide:
+            yield f"written as UTF-8; the source is {source.encoding.name}"
+        if source.cr_only:
+            yield "lines end with a line feed; in the source with a carriage return alone"
+        if source.container not in (None, "stdin"):
+            yield f"rows are taken out of: {source.container}"
 
 
 def bare_suffix(path: Path) -> str:
@@ -183,9 +190,8 @@ class _Lines(_Writer):
         if "blank_lines" in codes and self._source.layout != "text":
             gap = _first_end(gap)
         gap = self._tidy(gap)
-        if row == last and "no_final_newline" in codes and not gap.endswith(b"\n"):
-            gap += b"\n"
-        return gap
+        ends = row != last or self._source.layout != "jsonl" or "no_final_newline" not in codes
+        return gap if ends or gap.endswith(b"\n") else gap + b"\n"
 
 
 class _Array(_Writer):
@@ -214,8 +220,6 @@ class _Array(_Writer):
             tail = tail[: tail.find(b"]") + 1] + b"\n"
         if not origin and tail.lstrip().startswith(b","):
             tail = tail.lstrip()[1:]
-        if "no_final_newline" in self._frame.codes and not tail.endswith(b"\n"):
-            tail += b"\n"
         out.write(self._tidy(tail))
         return origin
 
