@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core.data.mend.plan import row_hash
-from core.data.mend.worksheet import Decision, Worksheet, read_worksheet
+from core.data.mend.worksheet import REVIEWS, Decision, Worksheet, read_worksheet
 from core.errors import DiapasonError
 from tui import cli
 
@@ -177,6 +179,56 @@ def test_a_changed_source_keeps_the_old_decisions_and_says_so(diapason: Run, tmp
     assert old.path.exists()
     some(path)
     assert len(read_worksheet(path).decisions) == 1
+
+
+DECISIONS = st.one_of(
+    st.builds(Decision, st.just("all"), code=st.sampled_from(["zero_width", "bad_json"]), choice=st.just("drop")),
+    st.builds(Decision, st.just("review"), st.integers(0, 9), st.just("x"), review=st.sampled_from(REVIEWS),
+              edits=st.dictionaries(st.text(max_size=4), st.text(max_size=4), max_size=2)),
+    st.builds(Decision, st.just("one"), st.integers(0, 9), st.just("x"), st.just("mojibake"), st.just("repair")),
+)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=st.lists(DECISIONS, max_size=6), then=st.lists(DECISIONS, max_size=6))
+def test_undo_gives_back_what_was_decided_before(tmp_path: Path, first: list[Decision], then: list[Decision]) -> None:
+    (tmp_path / "sheet.jsonl").unlink(missing_ok=True)
+    sheet = Worksheet(tmp_path / "sheet.jsonl", {"path": "x", "sha256": "y"}).open()
+    for decision in first:
+        sheet.decide(decision)
+    before = sheet.plan()
+    for decision in then:
+        sheet.decide(decision)
+    for decision in reversed(then):
+        assert sheet.undo() == decision
+    assert sheet.plan() == before
+    sheet.close()
+    again = Worksheet(tmp_path / "sheet.jsonl", {"path": "x", "sha256": "y"})
+    assert again.plan().fixes == before.fixes and again.plan().rows.keys() == before.rows.keys()
+
+
+def test_long_rows_by_the_models_own_tokens(diapason: Run, tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text(row("Say much", " ".join(f"word {n}" for n in range(300))) + row("hi", "there"))
+    result = diapason(
+        "fix", path, "-o", "out.jsonl", "--only", "too_long", "--model", "starter", "--max-length", "128"
+    )
+    first, second = Path("out.jsonl").read_text().splitlines(keepends=True)
+    assert "too_long:truncate" in result.stdout and second == row("hi", "there")
+    assert 50 < len(json.loads(first)["completion"]) < 1500
+    again = diapason("fix", "out.jsonl", "-o", "o2.jsonl", "--only", "too_long", "--max-length", "128")
+    assert "0 changed" in again.stdout
+    refused = diapason("fix", path, "-o", "o3.jsonl", "--only", "too_long")
+    assert refused.returncode == 2 and "needs a length" in refused.stderr
+
+
+def test_the_review_needs_a_terminal_and_a_file(diapason: Run, tmp_path: Path) -> None:
+    assert "no such file" in diapason("review", "nothing.jsonl").stderr
+    path = some(tmp_path / "data.jsonl")
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tui", "data", "review", str(path)]
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env, timeout=60)
+    assert result.returncode == 2 and "needs a terminal" in result.stderr
 
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def data(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def on(name: str, path: Path, size: tuple[int, int] = LARGE) -> AsyncIterator[Pilot[Any]]:
+async def on(name: str, path: Path, size: tuple[int, int] = LARGE) -> AsyncGenerator[Pilot[Any], None]:
     app = DiapasonApp(name, path=path)
     kinds = {"review": ReviewScreen, "mend": MendScreen}
     async with app.run_test(size=size, notifications=True) as pilot:

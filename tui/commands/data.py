@@ -150,6 +150,8 @@ def run_check(args: argparse.Namespace) -> int:
 
 
 def _report_lines(report: Report) -> Iterator[str]:
+    from core.data.mend.catalogue import FIXES
+
     yield " · ".join([
         visible(report.path.name or str(report.path)), report.format or "unknown format",
         amount(report.rows_total, "row"),
@@ -165,6 +167,8 @@ def _report_lines(report: Report) -> Iterator[str]:
     yield ""
     counts = [(report.count(severity), severity) for severity in ("error", "warning", "note")]
     yield " · ".join(amount(number, name) for number, name in counts if number)
+    if any(finding.code in FIXES for finding in report.findings):
+        yield "`diapason data fix FILE` lists what can be mended."
 
 
 def amount(number: int, name: str) -> str:

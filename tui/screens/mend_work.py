@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.errors import DiapasonError
 from core.text import visible
 from tui.format import count
 from tui.screens.base import DiapasonScreen
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from core.data.mend.worksheet import Worksheet
     from core.data.report import Report
 
+_TRIES, _PAUSE = 10, 0.05
 MARKS = {
     "dropped": ("−", "$error"),
     "edited": ("~", "$accent"),
@@ -100,6 +102,7 @@ class SheetScreen(DiapasonScreen):
         self.dataset: Dataset = dataset or open_dataset(path, format, map, lazy=True)
         self.report = report
         self.sheet: Worksheet | None = None
+        self._held: Worksheet | None = None
         self.rows_total = 0
         self._stop = threading.Event()
         self._writing = ""
@@ -111,21 +114,29 @@ class SheetScreen(DiapasonScreen):
     def on_unmount(self) -> None:
         """Stop the threads and let others write to the worksheet."""
         self._stop.set()
-        if self.sheet is not None:
-            self.sheet.close()
+        if self._held is not None:
+            self._held.close()
 
     def _load(self) -> tuple[int, Worksheet]:
         from core.data.mend.worksheet import read_worksheet
 
         total = len(self.dataset)
         self.dataset.detect_format()
-        return total, read_worksheet(self.path).open()
+        sheet = read_worksheet(self.path)
+        for last in (*[False] * _TRIES, True):
+            try:
+                self._held = sheet.open()
+                break
+            except DiapasonError:
+                # The screen that was left a moment ago may not have let go yet.
+                if last or self._stop.wait(_PAUSE):
+                    raise
+        if self._stop.is_set():
+            sheet.close()
+        return total, sheet
 
     def _loaded(self, loaded: tuple[int, Worksheet]) -> None:
         self.rows_total, self.sheet = loaded
-        if self._stop.is_set():
-            self.sheet.close()
-            return
         if self.sheet.changed:
             self.warn(self.sheet.changed)
         self.sheet_ready()
@@ -200,6 +211,10 @@ class SheetScreen(DiapasonScreen):
         self.show_writing("")
         left = result.report.count("error")
         rest = f"{left} kinds of errors are left" if left else "no errors are left"
+        if result.stale:
+            self.warn(
+                f"{count(len(result.stale))} rows have changed since they were decided on; they stay as they are"
+            )
         self.say(
             f"written: {result.out}\n{count(result.rows_after)} of {count(result.rows_before)} rows, "
             f"{count(result.changed)} changed, {count(result.dropped)} dropped; {rest}\nlog: {result.log}"
