@@ -422,6 +422,32 @@ def test_wild_lines(tmp_path: Path, rows: list[str], end: str, last: bool, codes
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(lines(), max_size=6), gap=st.sampled_from([", ", ",", "\n ,\n", ",\r\n"]), codes=SOME)
+def test_wild_arrays(tmp_path: Path, rows: list[str], gap: str, codes: set[str]) -> None:
+    good = [row for row in rows if readable(row)]
+    first = '{"prompt": "fixed", "completion": "row"}'
+    source, out = tmp_path / "data.json", tmp_path / "out.json"
+    source.write_bytes(f"[\n{gap.join([first, *good])}]\n".encode())
+    mend(source, out, Plan(parse_only(",".join(sorted(codes)))), force=True)
+    json.loads(out.read_bytes())
+    assert not {item.code for item in check(out).findings} & codes
+    touched = {json.loads(line)["row"] for line in log_path(out).read_text().splitlines()[1:]}
+    place = 0
+    for number, row in enumerate([first, *good], 1):
+        if number not in touched:
+            place = out.read_bytes().index(row.encode(), place) + len(row.encode())
+    mend(out, tmp_path / "again.json", Plan(parse_only(",".join(sorted(codes)))), force=True)
+    assert (tmp_path / "again.json").read_bytes() == out.read_bytes()
+
+
+def readable(row: str) -> bool:
+    try:
+        return isinstance(json.loads(row), dict)
+    except ValueError:
+        return False
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=8), end=ENDS, codes=SOME)
 def test_wild_tables(tmp_path: Path, rows: list[tuple[str, str]], end: str, codes: set[str]) -> None:
     def cell(text: str) -> str:

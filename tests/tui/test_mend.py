@@ -255,6 +255,24 @@ async def test_all_of_a_kind_one_row_undo_and_write(data: Path, tmp_path: Path) 
     assert (tmp_path / "data.mended.jsonl").read_text() == "".join(lines[:3] + lines[4:])
 
 
+async def test_which_copy_stays_can_be_chosen(data: Path, tmp_path: Path) -> None:
+    rows = data.read_text().splitlines(keepends=True)
+    rows[5] = rows[5].replace('{"messages"', '{"id": 9, "messages"')
+    data.write_text("".join(rows))
+    async with on("mend", data) as pilot:
+        await kind(pilot, "exact_duplicate")
+        await sees(pilot, "row 1 stays", "row 6 goes", "row 1 · 1 of 2")
+        await press(pilot, "right")
+        await sees(pilot, "row 6 · 2 of 2")
+        await press(pilot, "p")
+        await sees(pilot, "row 1 goes", "row 6 stays")
+        await press(pilot, "a", "w")
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
+        await press(pilot, "enter")
+        await sees(pilot, "6 of 7 rows, 0 changed, 1 dropped")
+    assert (tmp_path / "data.mended.jsonl").read_text() == "".join(rows[1:])
+
+
 async def test_all_that_is_safe_and_what_is_decided_stays_after_a_restart(data: Path) -> None:
     async with on("mend", data) as pilot:
         await sees(pilot, "zero_width")

@@ -45,6 +45,8 @@ class MendScreen(SheetScreen):
         Action("w", "write", "write", "Write what was decided to a new file.", footer=True, enabled="why_no_write"),
         Action("s", "safe", "all safe", "Mend everything that is safe: nothing is lost by it.", footer=True,
                enabled="why_nothing_safe"),
+        Action("p", "pick", "keep this", "Of rows that belong together keep this one, whatever else goes.",
+               enabled="why_not_pick"),
         Action("right", "next", "next row", "Show the next row of this kind.", enabled="why_no_rows"),
         Action("left", "previous", "row before", "Show the row before of this kind.", enabled="why_no_rows"),
     )  # fmt: skip
@@ -104,7 +106,10 @@ class MendScreen(SheetScreen):
 
     def _rows(self, code: str) -> Sequence[int]:
         found = [finding for finding in self._findings(code) if len(finding.rows)]
-        return found[0].rows if len(found) == 1 else sorted({row for finding in found for row in finding.rows})
+        if len(found) == 1 and not found[0].firsts:
+            return found[0].rows
+        # Of copies the first is no finding itself, but it may be the one to go.
+        return sorted({row for finding in found for row in (*finding.rows, *finding.firsts)})
 
     @property
     def row(self) -> int | None:
@@ -160,7 +165,8 @@ class MendScreen(SheetScreen):
         )
         panel.border_subtitle = place + (" · ← →" if len(rows) > 1 else "")
         report, findings = self._the_report(), self._findings(code)
-        work = lambda: mend_view.preview(self.dataset, report, findings, code, choice, row)  # noqa: E731
+        kept = frozenset(number for number, decided in self._plan().rows.items() if decided.keep)
+        work = lambda: mend_view.preview(self.dataset, report, findings, code, choice, row, kept)  # noqa: E731
         self.background(work, self.query_one("#diff", Static).update, group="preview")
         panel.scroll_home(animate=False)
 
@@ -189,6 +195,14 @@ class MendScreen(SheetScreen):
             return "this is about the file, not about single rows"
         decided = self._plan().rows.get(row)
         return "this row is decided; u undoes it" if decided and (code in decided.fixes or decided.drop) else None
+
+    def why_not_pick(self) -> str | None:
+        """Why this row cannot be picked."""
+        reason = self.why_not_this()
+        return reason if reason or self._is_group(self.code) else "this row stands for itself"
+
+    def _is_group(self, code: str | None) -> bool:
+        return code is not None and self._offers[code].fix.scope == "group"
 
     def why_no_choice(self) -> str | None:
         """Why there is no other way."""
@@ -244,6 +258,16 @@ class MendScreen(SheetScreen):
         self._decide(code, self._choices[code], row)
         self._places[code] = min(self._places.get(code, 0) + 1, len(self._rows(code)) - 1)
         self._show()
+
+    def action_pick(self) -> None:
+        """Keep the row shown: it is the one of its group that stays."""
+        from core.data.mend.plan import row_hash
+        from core.data.mend.worksheet import Decision
+
+        row = self.row
+        if row is not None and self.sheet is not None:
+            self.sheet.decide(Decision("review", row, row_hash(self.dataset.raw(row)), review="keep"))
+            self._show()
 
     def action_safe(self) -> None:
         """Mend everything that is safe."""

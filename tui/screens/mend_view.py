@@ -35,9 +35,18 @@ def kind_line(code: str, number: int, choice: str, done: str, single: int, width
 
 
 def preview(
-    dataset: Dataset, report: Report, findings: list[Finding], code: str, choice: str, row: int | None
+    dataset: Dataset,
+    report: Report,
+    findings: list[Finding],
+    code: str,
+    choice: str,
+    row: int | None,
+    kept: frozenset[int] = frozenset(),
 ) -> Content:
-    """What mending `code` by `choice` does to row `row`; reads rows, so it is called in a thread."""
+    """What mending `code` by `choice` does to row `row`; `kept` are rows that a person wants kept.
+
+    It reads rows, so it is called in a thread.
+    """
     fix = FIXES[code]
     head: list[Part] = [(fix.does, ""), "\n"]
     if findings:
@@ -45,7 +54,7 @@ def preview(
     if row is None:
         return Content.assemble(*head)
     if fix.scope == "group":
-        return Content.assemble(*head, *_group(dataset, report, code, choice, row))
+        return Content.assemble(*head, *_group(dataset, report, code, choice, row, kept))
     return Content.assemble(*head, *_row(dataset, code, choice, row))
 
 
@@ -87,18 +96,20 @@ def _change(change: Change) -> Iterator[Part]:
     yield "\n\n"
 
 
-def _group(dataset: Dataset, report: Report, code: str, choice: str, number: int) -> Iterator[Part]:
+def _group(
+    dataset: Dataset, report: Report, code: str, choice: str, number: int, kept: frozenset[int]
+) -> Iterator[Part]:
     """The rows that belong together, those that go struck out."""
-    from core.data.mend.groups import find, group_drops
+    from core.data.mend.groups import group_drops, group_of
 
-    members = next((group for finding in find(report, code) if (group := finding.group(number))), [number])
+    members = group_of(report, code, number)
 
     def answer(row: int) -> str:
         example = dataset.row(row).example
         return example.answer if example is not None else ""
 
     small = _only(report, code, members)
-    gone = group_drops(small, {code: choice}, lambda row: len(dataset.raw(row)), answer, lambda _: False)
+    gone = group_drops(small, {code: choice}, lambda row: len(dataset.raw(row)), answer, kept.__contains__)
     for member in members[:_MEMBERS]:
         example = dataset.row(member).example
         text = f"{shorten(example.prompt_text, 200)} → {shorten(example.answer, 200)}" if example else ""

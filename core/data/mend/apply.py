@@ -24,6 +24,7 @@ from core.data.report import Progress, Report, check
 from core.errors import DiapasonError
 
 _ROUNDS = 5
+_CHANGED, _GONE = 1, 2
 Told = Callable[[int, int, bytes, Mended], None]
 """``told(row, line, raw, mended)`` for each row that is changed or dropped, as it is met; a row may come twice."""
 
@@ -121,8 +122,8 @@ class _Work:
         self._serial = 0
         self._records = self._open("log")
         self.result = Result(out, None if out is None else log_path(out), check_nothing(dataset), len(dataset))
-        self.seen: set[int] = set()
-        self.gone: set[int] = set()
+        # One byte for each row of the source: untouched, changed or gone.
+        self._state = bytearray(self.result.rows_before)
 
     def run(
         self,
@@ -152,7 +153,7 @@ class _Work:
         result = self.result
         report.path = self.target if self.out is not None else Path(path)
         result.report, result.rows_after = report, len(origin)
-        result.changed, result.dropped = len(self.seen - self.gone), len(self.gone)
+        result.changed, result.dropped = self._state.count(_CHANGED), self._state.count(_GONE)
         result.added = result.rows_after - (result.rows_before - result.dropped)
         result.notes += self.frame.notes(self.dataset.source)
         if self.out is not None:
@@ -200,9 +201,7 @@ class _Work:
             return path, write_rows(self.dataset.source, decide, file, self.frame)
 
     def _count(self, row: int, line: int, raw: bytes, made: Mended, decided: Any, told: Told | None) -> None:
-        self.seen.add(row)
-        if not made.raws:
-            self.gone.add(row)
+        self._state[row] = _CHANGED if made.raws else _GONE
         fixes = {**self.plan.fixes, **(decided.fixes if decided else {})}
         for code in made.codes:
             choice = fixes.get(code, "")
@@ -246,8 +245,7 @@ class _Work:
                 return None
             first = origin[row]
             own = self.dataset.line(first)
-            self.seen.add(first)
-            self.gone.add(first)
+            self._state[first] = _GONE
             self.result.fixes[f"{code}:{self.plan.fixes[code]}"] += 1
             self._records.write(_line(drop_record(first, own, raw, code)))
             if told:

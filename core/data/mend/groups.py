@@ -44,6 +44,13 @@ def find(report: Report, code: str) -> list[Finding]:
     return [finding for finding in report.findings if finding.code == code and len(finding.rows)]
 
 
+def group_of(report: Report, code: str, row: int) -> list[int]:
+    """The rows that belong together with `row` by the findings of `code`, itself included, in order."""
+    groups = _Groups(find(report, code))
+    head = groups.head(row)
+    return next((group for group in groups.groups() if group[0] == head), [row])
+
+
 class _Groups:
     """Union-find over the rows of findings: each row belongs with the first row of its group."""
 
