@@ -306,6 +306,20 @@ def test_tables_and_folders_become_lines(tmp_path: Path) -> None:
         mend(tmp_path / "data.parquet", tmp_path / "out.parquet", Plan(all_safe()))
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_an_array_that_was_cut_off_is_closed(tmp_path: Path, wrapped: bool) -> None:
+    rows = [{"prompt": f"q{n} [x] {{y}}", "completion": "a"} for n in range(4)]
+    data = json.dumps({"data": rows} if wrapped else rows)
+    codes = "bad_json,missing_field,unknown_format,not_object,empty_output,wrong_type"
+    for length in range(data.index("q1"), len(data)):
+        out = fixed(tmp_path, data[:length], codes, name="data.json")
+        whole = json.loads(out)
+        kept = whole["data"] if wrapped else whole
+        # A bracket without a key behind it counts as part of the row before.
+        assert kept == rows[: len(kept)] and len(kept) >= data[:length].count('"a"}') - 1, length
+    assert json.loads(fixed(tmp_path, json.dumps(rows) + " and more", codes, name="data.json")) == rows
+
+
 # -- refusals, the log ------------------------------------------------------------------------------------
 
 

@@ -341,6 +341,8 @@ def check_nothing(dataset: Dataset) -> Report:
 
 def _file_codes(plan: Plan) -> frozenset[str]:
     renames = {"key_case", "key_space", "encoding"}
+    if plan.fixes.get("bad_json") == "drop":
+        renames = renames | {"bad_json"}
     return frozenset(code for code in plan.fixes if FIXES[code].scope == "file" or code in renames)
 
 

@@ -216,12 +216,23 @@ class _Array(_Writer):
                 origin.append(row)
         end = int(self._ends[-1]) if len(self._ends) else source.text_size
         tail = source.read(end, source.text_size)
+        if "bad_json" in self._frame.codes and source.base == 1:
+            tail = self._closed(tail)
         if bare:
             tail = tail[: tail.find(b"]") + 1] + b"\n"
         if not origin and tail.lstrip().startswith(b","):
             tail = tail.lstrip()[1:]
         out.write(self._tidy(tail))
         return origin
+
+    def _closed(self, tail: bytes) -> bytes:
+        """What follows the last row, with the bracket of a file that was cut off, without text behind the end."""
+        end = tail.find(b"]") + 1
+        if not end:
+            return b"\n]\n" if self._source.wrapped_key is None else b"\n]}\n"
+        if self._source.wrapped_key is not None:
+            return tail if tail.rstrip().endswith(b"}") else tail[:end] + b"}\n"
+        return tail[:end] + b"\n" if tail[end:].strip() else tail
 
 
 _BLANK = b" \t\r\n\x0b\x0c\xef\xbb\xbf"
