@@ -320,6 +320,20 @@ def test_an_array_that_was_cut_off_is_closed(tmp_path: Path, wrapped: bool) -> N
     assert json.loads(fixed(tmp_path, json.dumps(rows) + " and more", codes, name="data.json")) == rows
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rows_too_long_to_be_read_are_copied_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    for module in ("core.data.source", "core.data.dataset", "core.data.mend.writing"):
+        monkeypatch.setattr(f"{module}.LONGEST_ROW", 200)
+    monkeypatch.setattr("core.data.dataset.HUGE_ROW", 100)
+    long = pair("a" * 300, "b").strip()
+    data = end.join([long, pair("x\u200by", "z").strip(), long, "not json", long, ""])
+    out = fixed(tmp_path, data, "zero_width,bad_json").decode()
+    assert out == end.join([long, pair("xy", "z").strip(), long, long, ""])
+    assert fixed(tmp_path, data, "huge_line").decode() == end.join([pair("x\u200by", "z").strip(), "not json", ""])
+
+
 # -- refusals, the log ------------------------------------------------------------------------------------
 
 

@@ -91,7 +91,7 @@ class Mender:
         """The row with the texts that a person wrote."""
         if "" in edits:
             made.changes.append(Change(EDIT, "", row.raw.decode("utf-8", "replace"), edits[""]))
-            return self._read(row, edits[""].encode("utf-8", "surrogatepass"))
+            return self._read(row, self._as_the_file(edits[""]))
         editable = Editable(self.dataset.source, row.raw)
         for place, text in editable.texts():
             new, old = edits.get(place), text.value
@@ -102,6 +102,14 @@ class Mender:
             made.changes.append(_change(EDIT, place, old, start, len(old) - end, new[start : len(new) - end]))
             text.splice([(start, len(old) - end, new[start : len(new) - end])])
         return self._read(row, editable.render())
+
+    def _as_the_file(self, text: str) -> bytes:
+        """`text` in the encoding of the file, where that can write it."""
+        legacy = None if text.isascii() else self.dataset.source.legacy
+        try:
+            return text.encode(legacy or "utf-8")
+        except UnicodeEncodeError:
+            return text.encode("utf-8", "surrogatepass")
 
     def _parted(self, row: Row, fixes: Mapping[str, str], made: Mended) -> list[Row]:
         """The rows that one line of several objects makes."""

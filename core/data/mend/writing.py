@@ -182,7 +182,10 @@ class _Lines(_Writer):
         """What lies between a row and the next one: its line end, and blank lines."""
         begin = int(self._ends[row])
         follow = self._source.text_size if row == last else int(self._starts[row + 1])
-        carriage = begin - int(self._starts[row]) == len(raw) + 1
+        if len(raw) > LONGEST_ROW:
+            carriage = self._source.read(begin - 1, begin) == b"\r"
+        else:
+            carriage = begin - int(self._starts[row]) == len(raw) + 1
         if follow == begin + 1 and not carriage and row != last:
             return b"\n"
         gap = (b"\r" if carriage else b"") + self._source.read(begin, follow)
