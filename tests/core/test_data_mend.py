@@ -310,7 +310,7 @@ def test_tables_and_folders_become_lines(tmp_path: Path) -> None:
 def test_an_array_that_was_cut_off_is_closed(tmp_path: Path, wrapped: bool) -> None:
     rows = [{"prompt": f"q{n} [x] {{y}}", "completion": "a"} for n in range(4)]
     data = json.dumps({"data": rows} if wrapped else rows)
-    codes = "bad_json,missing_field,unknown_format,not_object,empty_output,wrong_type"
+    codes = "bad_json,missing_field,not_object,empty_output,wrong_type"
     for length in range(data.index("q1"), len(data)):
         out = fixed(tmp_path, data[:length], codes, name="data.json")
         whole = json.loads(out)

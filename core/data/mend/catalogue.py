@@ -54,7 +54,7 @@ FIXES: dict[str, Fix] = {
     "legacy_function_call": Fix(("convert",), "write tool_calls, tools and the role tool", True),
     "tool_args_not_json": Fix(("repair", "drop"), "write as JSON what reads as a Python value; the rest stays", True),
     "last_not_assistant": Fix(("cut", "drop"), "cut what follows the last answer"),
-    "missing_field": _DROP, "wrong_type": _DROP, "unknown_format": _DROP, "mixed_formats": _DROP,
+    "missing_field": _DROP, "wrong_type": _DROP, "mixed_formats": _DROP,
     "role_order": _DROP, "no_assistant": _DROP, "multimodal": _DROP, "bad_weight": _DROP, "weight_all_zero": _DROP,
     "tool_id_mismatch": _DROP, "tools_missing": _DROP, "prompt_mismatch": _DROP, "chosen_equals_rejected": _DROP,
     # Text.

@@ -25,13 +25,8 @@ def log_path(out: Path) -> Path:
 def head_record(source: Mapping[str, Any], out: Path, plan: Mapping[str, Any], counts: Mapping[str, int],
                 fixes: Counter[str]) -> dict[str, Any]:  # fmt: skip
     """The first record: the source's fingerprint, what was asked for, and how many rows each fix touched."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        own = version("diapason")
-    except PackageNotFoundError:
-        own = ""
-    return {"kind": "head", "schema": 1, "source": dict(source), "out": out.name, "diapason": own,
+    versions = {name: _version(name) for name in ("diapason", "ftfy")}
+    return {"kind": "head", "schema": 1, "source": dict(source), "out": out.name, "versions": versions,
             "plan": dict(plan), "rows": dict(counts), "fixes": dict(fixes)}  # fmt: skip
 
 
@@ -61,6 +56,15 @@ def row_record(row: int, line: int, raw: bytes, made: Mended, decided: RowPlan |
 def drop_record(row: int, line: int, raw: bytes, code: str) -> dict[str, Any]:
     """A row that went because of other rows."""
     return row_record(row, line, raw, Mended([], True, why=code), None)
+
+
+def _version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _digest(raw: bytes) -> str:
