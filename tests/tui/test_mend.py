@@ -114,7 +114,7 @@ async def test_the_editor_changes_the_text_and_nothing_else(data: Path, tmp_path
     async with on("review", data) as pilot:
         await press(pilot, "e")
         await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
-        await sees(pilot, "messages[0].content", "messages[1].content", "Answer 0.")
+        await sees(pilot, "user · messages[0].content", "assistant · messages[1].content", "Answer 0.")
         # Letters are text here, and no decisions.
         await press(pilot, "d", "k", "escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, ReviewScreen))

@@ -180,15 +180,17 @@ class ReviewScreen(SheetScreen):
 
     def action_edit(self) -> None:
         """Open the editor on the row, with what was written before."""
-        from tui.screens.review_edit import EditScreen, fields
+        from dataclasses import replace
+
+        from tui.screens.review_edit import EditScreen, Field, fields
 
         row = self.dataset.row(self.row_number)
         decision = self._reviews().get(row.index)
         before = dict(decision.edits) if decision is not None else {}
         texts = fields(self.dataset, row)
         if "" in before:
-            texts = [("", before[""])]
-        texts = [(place, before.get(place, text)) for place, text in texts]
+            texts = [Field("", before[""])]
+        texts = [replace(field, text=before.get(field.place, field.text)) for field in texts]
 
         def done(changed: dict[str, str] | None) -> None:
             if changed:
