@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,7 @@ def test_a_dry_run_shows_a_diff_and_writes_nothing(diapason: Run, tmp_path: Path
     [
         (["--all-safe"], 2, "no file to write is named"),
         (["-o", "out.jsonl"], 2, "nothing is named"),
+        (["--all-safe", "-o", "/proc/out.jsonl"], 1, "cannot write"),
         (["--only", "nothing", "-o", "out.jsonl"], 2, "is no code"),
         (["--all-safe", "-o", "data.jsonl"], 1, "overwrite the source"),
         (["--all-safe", "-o", "there.jsonl"], 1, "the file exists"),
@@ -220,6 +222,25 @@ def test_long_rows_by_the_models_own_tokens(diapason: Run, tmp_path: Path) -> No
     assert "0 changed" in again.stdout
     refused = diapason("fix", path, "-o", "o3.jsonl", "--only", "too_long")
     assert refused.returncode == 2 and "needs a length" in refused.stderr
+
+
+def test_a_killed_mending_leaves_no_new_file_and_its_remains_go_next_time(diapason: Run, tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(row(f"zero\u200bwidth {n}", "a") for n in range(30_000)))
+    before = path.read_bytes()
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tui", "data", "fix", str(path), "-o", "out.jsonl", "--all-safe", "--near", "0"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not list(tmp_path.glob(".out.jsonl.*.1.jsonl")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    left = [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".out.jsonl.")]
+    assert len(left) == 3 and not Path("out.jsonl").exists() and path.read_bytes() == before
+    small = some(tmp_path / "small.jsonl")
+    assert diapason("fix", small, "-o", "out.jsonl", "--all-safe").returncode == 0
+    assert sorted(entry.name for entry in tmp_path.iterdir() if entry.name != "home") == [
+        "data.jsonl", "out.jsonl", "out.jsonl.log.jsonl", "small.jsonl",
+    ]  # fmt: skip
 
 
 def test_the_review_needs_a_terminal_and_a_file(diapason: Run, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +23,7 @@ from core.data.mend.writing import Frame, bare_suffix, choose_frame, write_rows
 from core.data.near.copies import USUAL
 from core.data.report import Progress, Report, check
 from core.errors import DiapasonError
+from core.files import Lock, is_locked
 
 _ROUNDS = 5
 _CHANGED, _GONE = 1, 2
@@ -94,8 +96,8 @@ def mend(
     if out is not None:
         check_target(dataset, out, force)
     with ExitStack() as stack:
-        work = _Work(dataset, out, plan, stack)
         try:
+            work = _Work(dataset, out, plan, stack)
             return work.run(path, format, map, near, against, told, progress)
         except OSError as error:
             where = str(error.filename or out or path)
@@ -120,6 +122,8 @@ class _Work:
         self.frame = choose_frame(dataset.source, self.target, _file_codes(plan))
         self._stack = stack
         self._serial = 0
+        self._stem = f".{self.target.name[:80]}.{os.getpid()}-{os.urandom(4).hex()}"
+        self._claim()
         self._records = self._open("log")
         self.result = Result(out, None if out is None else log_path(out), check_nothing(dataset), len(dataset))
         # One byte for each row of the source: untouched, changed or gone.
@@ -264,16 +268,26 @@ class _Work:
     def _path(self) -> Path:
         """The name of a new temporary file beside the target: its suffix says what it holds."""
         self._serial += 1
-        name = (
-            f".{self.target.name[:80]}.{os.getpid()}.{os.urandom(4).hex()}.{self._serial}{bare_suffix(self.target)}"
-        )
-        return self.target.with_name(name)
+        return self.target.with_name(f"{self._stem}.{self._serial}{bare_suffix(self.target)}")
 
     def _open(self, kind: str) -> IO[bytes]:
-        path = self.target.with_name(f".{self.target.name[:80]}.{os.getpid()}.{os.urandom(4).hex()}.{kind}")
+        path = self.target.with_name(f"{self._stem}.{kind}")
         file = self._stack.enter_context(path.open("x+b"))
         self._stack.callback(lambda: path.unlink(missing_ok=True))
         return file
+
+    def _claim(self) -> None:
+        """Hold a lock while temporary files are in use, and remove those of a process that was killed."""
+        for left in self.target.parent.glob(f".{escape(self.target.name[:80])}.*.lock"):
+            with suppress(OSError):
+                if not is_locked(left):
+                    for file in left.parent.glob(f"{escape(left.name.removesuffix('.lock'))}.*"):
+                        file.unlink(missing_ok=True)
+        lock = Lock(self.target.with_name(f"{self._stem}.lock"))
+        self._stack.callback(lambda: lock.path.unlink(missing_ok=True))
+        with suppress(OSError):
+            lock.acquire()
+        self._stack.callback(lock.release)
 
     def _finish(self, path: Path | str, current: Path) -> None:
         """Put both files in their places, the log last."""
