@@ -18,7 +18,7 @@ ALIASES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "as
            "ipython": "tool", "function_call": "assistant", "tool_call": "assistant", "prompter": "user",
            "customer": "user"}  # fmt: skip
 _CALL_ROLES = frozenset({"function_call", "tool_call"})
-_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _REASONING_PARTS = frozenset({"reasoning", "thinking"})
 _CALL_PARTS = frozenset({"tool_call", "tool_use", "function_call"})
 
@@ -110,7 +110,7 @@ def read_content(
             continue
         body = cast("dict[str, Any]", part) if isinstance(part, dict) else {}
         text = body.get("text", body.get("value"))
-        if kind in _TEXT_PARTS and isinstance(text, str):
+        if kind in TEXT_PARTS and isinstance(text, str):
             texts.append(text)
         elif kind in _CALL_PARTS and calls is not None:
             calls += _read_calls([text if text is not None else body], field, found)

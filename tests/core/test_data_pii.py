@@ -221,9 +221,9 @@ def test_masks_and_placeholders() -> None:
     text = "Ann (ann.lee@gmail.com, +33 6 12 34 56 78) pays with 4539578763621486 or DE89370400440532013000."
     spans = find_spans(text)
     assert [mask(span, text) for span in spans] == ["a…@gmail.com", "+3…78", "…1486", "DE89…00"]
-    assert redact(text) == "Ann ([EMAIL], [PHONE]) pays with [CARD] or [IBAN]."
+    assert redact(text) == "Ann (<EMAIL>, <PHONE>) pays with <CARD> or <IBAN>."
     assert redact(text, [span for span in spans if span.kind == "pii_card"]) == text.replace(
-        "4539578763621486", "[CARD]"
+        "4539578763621486", "<CARD>"
     )
     assert [span.kind for span in find_spans(text, ["pii_iban"])] == ["pii_iban"]
     assert set(PLACEHOLDERS) == set(KINDS)

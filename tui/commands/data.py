@@ -28,16 +28,18 @@ _LINES = 12
 
 def register(subparsers: Any) -> None:
     """Add the command and its three verbs."""
-    parser = subparsers.add_parser("data", help="check, show and split a data file")
+    from tui.commands import data_fix, data_review
+
+    parser = subparsers.add_parser("data", help="check, show, mend and split a data file")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     checking = verbs.add_parser("check", help="say what is wrong with a file, line by line")
-    _add_file(checking)
+    add_file(checking)
     checking.add_argument(
         "--task", choices=TASKS, metavar="T", help="task whose size to ask for: " + ", ".join(TASKS)
     )
     checking.add_argument(
         "--near",
-        type=_near,
+        type=near_share,
         default=NEAR,
         metavar="SHARE",
         help=f"share from which on a text is a near copy, 0.5 to 1; 0 leaves them out (default: {NEAR})",
@@ -51,18 +53,18 @@ def register(subparsers: Any) -> None:
     )
     checking.set_defaults(run=run_check)
     showing = verbs.add_parser("show", help="show a row as a conversation, or as the tokens that training sees")
-    _add_file(showing)
-    showing.add_argument("--row", type=_row_number, metavar="N", help="row to show, from 1 (default: the first rows)")
+    add_file(showing)
+    showing.add_argument("--row", type=row_number, metavar="N", help="row to show, from 1 (default: the first rows)")
     showing.add_argument("--tokens", action="store_true", help="show the tokens, and which carry loss")
     showing.add_argument(
         "--model", default="starter", metavar="M", help="model whose tokens to show (default: starter)"
     )
     showing.add_argument(
-        "--max-length", type=_row_number, default=None, metavar="N", help="tokens kept (default: the recipe's)"
+        "--max-length", type=row_number, default=None, metavar="N", help="tokens kept (default: the recipe's)"
     )
     showing.set_defaults(run=run_show)
     splitting = verbs.add_parser("split", help="write train, validation and test parts that share no prompt")
-    _add_file(splitting)
+    add_file(splitting)
     splitting.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for the parts")
     splitting.add_argument("--val", type=float, default=0.1, metavar="SHARE", help="validation share (default: 0.1)")
     splitting.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="test share (default: 0.1)")
@@ -82,9 +84,12 @@ def register(subparsers: Any) -> None:
     splitting.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default: 0)")
     splitting.add_argument("--json", action="store_true", help="print one JSON document")
     splitting.set_defaults(run=run_split)
+    data_fix.register(verbs)
+    data_review.register(verbs)
 
 
-def _add_file(parser: argparse.ArgumentParser) -> None:
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """Add the file and how to read it, which all verbs take alike."""
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -98,13 +103,15 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _row_number(text: str) -> int:
+def row_number(text: str) -> int:
+    """A whole number from 1 on."""
     if not text.isdecimal() or not 1 <= int(text) <= 10**12:
         raise argparse.ArgumentTypeError(f"a whole number from 1 on, not {text!r}")
     return int(text)
 
 
-def _near(text: str) -> float:
+def near_share(text: str) -> float:
+    """The value of `--near`: 0, or a share from 0.5 to 1."""
     try:
         share = float(text)
     except ValueError:
@@ -143,6 +150,8 @@ def run_check(args: argparse.Namespace) -> int:
 
 
 def _report_lines(report: Report) -> Iterator[str]:
+    from core.data.mend.catalogue import FIXES
+
     yield " · ".join([
         visible(report.path.name or str(report.path)), report.format or "unknown format",
         amount(report.rows_total, "row"),
@@ -158,6 +167,8 @@ def _report_lines(report: Report) -> Iterator[str]:
     yield ""
     counts = [(report.count(severity), severity) for severity in ("error", "warning", "note")]
     yield " · ".join(amount(number, name) for number, name in counts if number)
+    if any(finding.code in FIXES for finding in report.findings):
+        yield "`diapason data fix FILE` lists what can be mended."
 
 
 def amount(number: int, name: str) -> str:

@@ -26,6 +26,7 @@ from tui.screens.browse_keys import ACTIONS
 from tui.screens.browse_record import LONG_ROW, RecordPane
 from tui.screens.browse_rows import Line, RowList
 from tui.screens.browse_work import Hits, Progress, run_check, run_search, sample_fields
+from tui.screens.mend_work import MARKS, Marks, read_marks
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -70,6 +71,7 @@ class BrowseScreen(DiapasonScreen):
         self._progress = ""
         self._search_state = ""
         self._switch_seconds = sys.getswitchinterval()
+        self._marks: Marks | None = None
 
     def compose_body(self) -> ComposeResult:
         """Report above; below it rows and record."""
@@ -179,6 +181,7 @@ class BrowseScreen(DiapasonScreen):
         self.findings.show(report)
         self.rows.forget()
         self._show_record()
+        self._mark_rows()
 
     def _not_checked(self, error: BaseException) -> None:
         from core.data.report import CheckCancelled
@@ -263,6 +266,11 @@ class BrowseScreen(DiapasonScreen):
         if size > LONG_ROW:
             head = self.dataset.source.read(start, start + 400).decode("utf-8", "replace")
             return "", "", shorten(f"({size / 1e6:.1f} MB) {head}", width)
+        decided = self._marks.of(row) if self._marks else ""
+        if decided:
+            text, _ = browse_view.row_line(self.dataset.row(row), width - len(decided) - 1)
+            kind = {"dropped": "error", "kept": ""}.get(decided, "warning")
+            return MARKS[decided][0], kind, f"{decided} {text}"
         text, worst = browse_view.row_line(self.dataset.row(row), width)
         if worst is None and any(finding.severity == "warning" for finding in self.findings.of_the_file(row)):
             worst = "warning"
@@ -301,6 +309,12 @@ class BrowseScreen(DiapasonScreen):
         if self.report is not None and not self.report.rows_valid:
             return "no row of this file can be used"
         return None
+
+    def why_no_mend(self) -> str | None:
+        """Why nothing can be mended."""
+        if self.report is None:
+            return "the check is not done yet" if self._checking else "the file is not checked"
+        return None if self.report.findings else "nothing is wrong with this file"
 
     def why_no_stop(self) -> str | None:
         """Why the check can be neither stopped nor started."""
@@ -440,6 +454,26 @@ class BrowseScreen(DiapasonScreen):
     def action_wizard(self) -> None:
         """Make a recipe for this file."""
         self.diapason.open("wizard", path=self.dataset.path, map=str(self.dataset.mapping or "") or None)
+
+    def action_mend(self) -> None:
+        """See what each fix would do."""
+        self.diapason.open("mend", path=self.dataset.path, dataset=self.dataset, report=self.report)
+
+    def action_review(self) -> None:
+        """Decide on the rows one by one."""
+        self.diapason.open("review", path=self.dataset.path, dataset=self.dataset, report=self.report)
+
+    def on_screen_resume(self) -> None:
+        """Mark the rows that something was decided about meanwhile."""
+        self._mark_rows()
+
+    def _mark_rows(self) -> None:
+        path, report = self.dataset.path, self.report
+        self.background(lambda: read_marks(path, report), self._marked, otherwise=lambda _: None, group="marks")
+
+    def _marked(self, marks: Marks | None) -> None:
+        self._marks = marks
+        self.rows.forget()
 
     def action_map(self) -> None:
         """Ask which field is which."""

@@ -26,5 +26,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("z", "zoom", "one pane", "Give the whole screen to the pane in focus, or back.", ),
     Action("u", "map", "fields", "Say which field is the prompt and which the answer.", enabled="why_no_rows"),
     Action("w", "wizard", "wizard", "Make a recipe for training on this file.", footer=True, enabled="why_no_wizard"),
+    Action("F", "mend", "mend", "Mend what was found, into a new file.", enabled="why_no_mend"),
+    Action("e", "review", "review", "Go through the rows one by one: keep, drop, flag, edit.", enabled="why_no_rows"),
     Action("x", "stop_check", "stop check", "Stop the check that runs, or start it again.", enabled="why_no_stop"),
 )  # fmt: skip

@@ -10,13 +10,13 @@ from typing import Any
 from core.data.findings import RowFinding
 
 # Tab, line feed and carriage return are text. U+0085 and its neighbours are debris of cp1252.
-_ESCAPE = re.compile(
+ESCAPE = re.compile(
     "\x1b(?:\\[[0-?]*[ -/]*[@-~]?|\\][^\x07\x1b]*(?:\x07|\x1b\\\\)?|[PX^_][^\x1b]*(?:\x1b\\\\)?|.?)|\x9b"
 )
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Joiners are part of emoji and of Persian and Indic words; between ASCII characters they have no business.
-_ZERO_WIDTH = re.compile("[\u200b\u2060\ufeff]|(?<=[!-~])[\u200c\u200d](?=[!-~])")
+ZERO_WIDTH = re.compile("[\u200b\u2060\ufeff]|(?<=[!-~])[\u200c\u200d](?=[!-~])")
 SUSPECTS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200d\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _RAW = re.compile(
     rb"\\[ubf]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b-\x8d\xaa-\xae]|\xe2\x81[\xa0\xa6-\xa9]|\xef\xbb\xbf"
@@ -35,13 +35,13 @@ def check_characters(value: Any, found: list[RowFinding]) -> None:
         if not SUSPECTS.search(text):
             continue
         rest = text
-        if "escape" not in seen and (match := _ESCAPE.search(text)):
+        if "escape" not in seen and (match := ESCAPE.search(text)):
             seen.add("escape")
             found.append(_finding("terminal_escape", match, field))
         if "\x1b" in text or "\x9b" in text:
             # What ends an escape sequence (a bell) belongs to it; the rest of the text keeps its positions.
-            rest = _ESCAPE.sub(lambda match: " " * len(match.group()), text)
-        for code, pattern in (("control_chars", _CONTROL), ("bidi_control", _BIDI), ("zero_width", _ZERO_WIDTH)):
+            rest = ESCAPE.sub(lambda match: " " * len(match.group()), text)
+        for code, pattern in (("control_chars", CONTROL), ("bidi_control", BIDI), ("zero_width", ZERO_WIDTH)):
             if code not in seen and (match := pattern.search(rest)):
                 seen.add(code)
                 found.append(_finding(code, match, field))

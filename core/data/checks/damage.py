@@ -34,7 +34,7 @@ def check_damage(value: Any, found: list[RowFinding]) -> None:
             more = f", and {number - 1} more in the text" if number > 1 else ""
             message = f"`{field}` has U+FFFD replacement character at character {place}{more}"
             found.append(RowFinding("replacement_char", message, field=field))
-        if "mojibake" not in seen and _SUSPECT.search(text):
+        if "mojibake" not in seen and may_be_mojibake(text):
             damage = find_mojibake(text)
             if damage is not None:
                 seen.add("mojibake")
@@ -43,6 +43,11 @@ def check_damage(value: Any, found: list[RowFinding]) -> None:
                 wrong, meant = before + text[start:end] + after, before + right + after
                 message = f"`{field}` has “{wrong}” for “{meant}” at character {start + 1}"
                 found.append(RowFinding("mojibake", message, detail=chain, field=field))
+
+
+def may_be_mojibake(text: str) -> bool:
+    """Whether a look with ftfy is worth it; it is not for nearly any text."""
+    return _SUSPECT.search(text) is not None
 
 
 def find_mojibake(text: str) -> tuple[int, int, str, str] | None:

@@ -13,14 +13,14 @@ from core.data.pii.secrets import find_secrets
 from core.data.pii.span import Span
 
 PLACEHOLDERS: dict[str, str] = {
-    "secret": "[SECRET]",
-    "pii_email": "[EMAIL]",
-    "pii_iban": "[IBAN]",
-    "pii_card": "[CARD]",
-    "pii_nir": "[NIR]",
-    "pii_ssn": "[SSN]",
-    "pii_ip": "[IP]",
-    "pii_phone": "[PHONE]",
+    "secret": "<SECRET>",
+    "pii_email": "<EMAIL>",
+    "pii_iban": "<IBAN>",
+    "pii_card": "<CARD>",
+    "pii_nir": "<NIR>",
+    "pii_ssn": "<SSN>",
+    "pii_ip": "<IP>",
+    "pii_phone": "<PHONE>",
 }
 """What stands for a value of each kind in redacted text. The order is that of trust: where two kinds claim the same
 characters, the first wins, for its form or check digits prove more."""
@@ -91,7 +91,7 @@ def mask(span: Span, text: str) -> str:
 
 
 def redact(text: str, spans: Iterable[Span] | None = None) -> str:
-    """`text` with typed placeholders such as `[EMAIL]` in the place of `spans`; of all that are found, without."""
+    """`text` with typed placeholders such as `<EMAIL>` in the place of `spans`; of all that are found, without."""
     pieces: list[str] = []
     last = 0
     for span in sorted(find_spans(text) if spans is None else spans, key=lambda span: span.start):

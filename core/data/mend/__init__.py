@@ -1,0 +1,1 @@
+"""Mending: fixes that write a new file and leave the source as it is."""
