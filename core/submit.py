@@ -10,10 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from core.data.card import write_card
 from core.data.dataset import fingerprint, open_dataset
 from core.data.leaks import leaks_between
+from core.data.report import check
 from core.data.split import split
-from core.errors import DiapasonError
+from core.data.stats import measure
+from core.errors import DiapasonError, UsageError
+from core.files import write_atomic
 from core.home import home, runs_dir
 from core.models import ModelInfo, find_model
 from core.recipe import Recipe, dump_recipe, make_recipe
@@ -64,6 +68,7 @@ def submit(
     check_disk(recipe, model, home())
     with Draft(runs_dir(), name) as draft:
         parts, warnings = _parts(recipe, draft, say)
+        warnings += _card(recipe, parts, draft, say)
         for line in warnings:
             (warn or _silent)(line)
         spec = {
@@ -170,6 +175,23 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> tuple[dict[str, Any], lis
             hint="Lower data.validation_fraction and data.test_fraction, or give more rows.",
         )
     return parts, warnings
+
+
+def _card(recipe: Recipe, parts: dict[str, Any], draft: Draft, say: Tell) -> list[str]:
+    """Keep the data card of the training file with the run; a line on what it lacks where somebody has begun it."""
+    say("writing the data card")
+    data = recipe.data
+    report = check(data.train, format=data.format, map=data.map, near=None, languages=False)
+    stats = measure(data.train, data.format, data.map)
+    rows = {role: parts[role]["rows"] for role in ("train", "validation", "test") if parts[role]}
+    try:
+        text = write_card(data.train, report, stats, rows)
+    except UsageError as error:
+        return [f"no data card: {error}"]
+    folder = draft.work / "data"
+    folder.mkdir(exist_ok=True)
+    write_atomic(folder / "card.md", text)
+    return [finding.message for finding in report.findings if finding.code == "card_incomplete"]
 
 
 def _split_hint(roles: Sequence[str]) -> str:

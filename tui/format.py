@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 
 DASH = "–"
 
@@ -86,3 +87,9 @@ def bar(part: float, width: int) -> str:
     full, rest = divmod(eighths, 8)
     partial = " ▏▎▍▌▋▊▉"[rest] if rest else ""
     return ("█" * full + partial).ljust(width)
+
+
+def spark(counts: Sequence[int]) -> str:
+    """A histogram of one line: a bar of eighths for each count; a blank where there is none."""
+    top = max(counts, default=0)
+    return "".join("▁▂▃▄▅▆▇█"[max(0, -(-number * 8 // top) - 1)] if number else " " for number in counts)

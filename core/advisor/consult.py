@@ -52,7 +52,7 @@ def consult(
     found = find_model(model)
     report = None
     if file is not None:
-        report = check(file, format=format, map=map, task=task, near=None, progress=progress)
+        report = check(file, format=format, map=map, task=task, near=None, languages=False, progress=progress)
     lengths, refused = _lengths(report, found)
     parts = data or DataRecipe()
     validation = 0.0 if parts.validation else parts.validation_fraction

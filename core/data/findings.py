@@ -491,6 +491,18 @@ CODES: dict[str, Code] = {
         "Rare labels are learnt badly and accuracy misleads.",
         "Add rows of the rare labels; look at macro-F1.",
     ),
+    "mixed_languages": Code(
+        "note",
+        "rows in several languages",
+        "The answer's language then depends on what is asked, and a small language is learnt worse.",
+        "Nothing to do if it is meant; look at each with `diapason data stats FILE --by language`.",
+    ),
+    "card_incomplete": Code(
+        "note",
+        "the data card is not filled in",
+        "Nobody knows later whose the data are, and whether they may be used.",
+        "Fill in FILE.card.yaml.",
+    ),
     "single_label": Code(
         "warning", "there is only one label", "Nothing to tell apart.", "Add rows with other labels."
     ),

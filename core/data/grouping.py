@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from core.data.near.frames import Frames
 from core.data.near.sample import frames_of, spread
 from core.data.near.shingles import Places, prompt_parts
 from core.data.prompts import Prompts
+from core.data.stats import field_value
 from core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,12 +102,7 @@ def _by_length(lengths: list[int]) -> list[str]:
 
 def _value(row: Row, field: str) -> str | None:
     """What a row says in a field, such as `topic` or `meta.topic`; None where it has none."""
-    value: Any = row.value
-    if isinstance(value, dict) and field in value:
-        value = value[field]
-    else:
-        for name in field.split("."):
-            value = value.get(name) if isinstance(value, dict) else None
+    value = field_value(row.value, field)
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)

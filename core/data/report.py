@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.data.card_facts import check_facts
 from core.data.checks.amount import check_amount, check_labels
 from core.data.checks.frame import check_frame
+from core.data.checks.language import check_languages
 from core.data.checks.leakage import find_leaks
 from core.data.checks.near import NearRows, sketched_parts
 from core.data.checks.repeats import Repeated, Repeats
@@ -112,6 +114,7 @@ def check(
     progress: Progress | None = None,
     dataset: Dataset | None = None,
     map: str | None = None,
+    languages: bool = True,
 ) -> Report:
     """Look at every row of a data file once, in constant memory but for the hashes of the rows.
 
@@ -124,6 +127,7 @@ def check(
         progress: called every 500 rows (and while rows are located, with 0 rows); False stops the check.
         dataset: the opened file, where the caller has it already.
         map: which fields are which, as `open_dataset` takes it.
+        languages: whether to tell the languages of a sample of the rows, which takes about two seconds.
 
     Raises:
         CheckCancelled: `progress` returned False.
@@ -172,6 +176,8 @@ def check(
     if dataset.format is not None:
         for finding in [*check_labels(found.labels), *check_amount(valid, task or _own_task(dataset.format))]:
             collector.add(finding, 1, [], [])
+    for finding in [*(check_languages(sample) if languages else ()), *check_facts(path)]:
+        collector.add(finding, 1, [], [])
     return Report(
         path=Path(path),
         layout=dataset.layout,

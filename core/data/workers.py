@@ -26,7 +26,7 @@ SHARED_FROM = 16 << 20
 """Files of fewer bytes are read by the process that asks: the others would take longer to start."""
 _RANGE = 24 << 20
 _WAIT = 0.2
-Told = Callable[[int, int], None]
+Told = Callable[[int, int], object]
 """``told(rows, bytes)``, how much is done of all; it may raise to end the pass."""
 
 

@@ -72,6 +72,8 @@ def test_a_file_alone_is_split_into_the_run_folder(model: Path, rows: Path) -> N
     assert {role: len(prompts) for role, prompts in kept.items()} == {"train": 32, "validation": 4, "test": 4}
     assert {role: spec["data"][role]["rows"] for role in parts} == {"train": 32, "validation": 4, "test": 4}
     assert len({prompt for prompts in kept.values() for prompt in prompts}) == 40
+    card = (folder.data / "card.md").read_text()
+    assert "| train | 32 |" in card and "40, of which 40 can be trained on" in card
     assert spec["data"]["origin"]["path"] == str(rows) and len(spec["data"]["origin"]["sha256"]) == 64
     assert spec["versions"]["torch"] and spec["model"]["path"] == str(model)
     assert load_recipe(folder.recipe_file) == resolve_paths(_recipe(model, rows), folder.path)

@@ -28,7 +28,7 @@ _LINES = 12
 
 def register(subparsers: Any) -> None:
     """Add the command and its three verbs."""
-    from tui.commands import data_fix, data_review
+    from tui.commands import data_card, data_fix, data_open, data_review, data_stats
 
     parser = subparsers.add_parser("data", help="check, show, mend and split a data file")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -46,6 +46,9 @@ def register(subparsers: Any) -> None:
     )
     checking.add_argument(
         "--against", metavar="FILE2", help="file whose prompts must not be in FILE, such as its training rows"
+    )
+    checking.add_argument(
+        "--report", metavar="OUT.md", help="write the data card too, with all findings, as Markdown"
     )
     checking.add_argument("--json", action="store_true", help="print one JSON document")
     checking.add_argument(
@@ -84,6 +87,9 @@ def register(subparsers: Any) -> None:
     splitting.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default: 0)")
     splitting.add_argument("--json", action="store_true", help="print one JSON document")
     splitting.set_defaults(run=run_split)
+    data_open.register(verbs)
+    data_stats.register(verbs)
+    data_card.register(verbs)
     data_fix.register(verbs)
     data_review.register(verbs)
 
@@ -128,16 +134,14 @@ def run_check(args: argparse.Namespace) -> int:
     """Check a file; 1 where a finding reaches `--fail-on`."""
     from core.data.report import check, unreadable
     from core.data.unreadable import Unreadable
+    from tui.commands.progress import shown_progress
 
     try:
-        report = check(
-            args.file,
-            format=args.format,
-            task=args.task,
-            map=args.map,
-            near=args.near or None,
-            against=args.against,
-        )
+        with shown_progress("checking") as progress:
+            report = check(
+                args.file, format=args.format, task=args.task, map=args.map, near=args.near or None,
+                against=args.against, progress=progress,
+            )  # fmt: skip
     except Unreadable as error:
         if not args.json:
             raise
@@ -146,6 +150,11 @@ def run_check(args: argparse.Namespace) -> int:
         print(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
     else:
         print("\n".join(_report_lines(report)))
+    if args.report:
+        from tui.commands.data_card import page, save_page
+
+        save_page(args.report, page(report))
+        print(f"Wrote {visible(args.report)}.", file=sys.stderr)
     return 1 if report.reaches(args.fail_on) else 0
 
 

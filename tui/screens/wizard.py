@@ -106,7 +106,7 @@ class WizardScreen(Reasons, DiapasonScreen):
             from core.data.own_parts import own_parts
             from core.data.report import check
 
-            return check(path, map=map, near=None, progress=progress), own_parts(path)
+            return check(path, map=map, near=None, languages=False, progress=progress), own_parts(path)
 
         def progress(done: int, _: int) -> bool:
             self.post_message(CheckProgress(path, done))
