@@ -20,7 +20,7 @@ _PYTHONS = ((3, 11), (3, 13))  # pyproject.toml: requires-python
 # What the app and the jobs import, by the name of the distribution.
 _NEEDED = (
     "accelerate", "bitsandbytes", "charset-normalizer", "datasets", "evaluate", "ftfy", "jinja2", "numpy",
-    "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "py3langid", "pyarrow", "pydantic", "pyyaml", "rensa",
+    "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "py3langid", "pydantic", "pyyaml", "rensa",
     "rouge-score", "sacrebleu", "safetensors", "scikit-learn", "scipy", "textual", "tokenizers", "torch",
     "transformers", "trl", "xxhash",
 )  # fmt: skip

@@ -91,7 +91,8 @@ def test_given_parts_are_used_where_they_lie_and_the_recipe_is_kept_as_written(m
     changes = ["evaluation.after_training=false", "name=mine"]
     recipe = load_recipe(tmp_path / "run.yaml", changes)
     folder = submit(recipe, source=tmp_path / "run.yaml", changes=changes)
-    assert _end(folder) == "completed" and folder.jobs() == [] and not folder.data.exists()
+    assert _end(folder) == "completed" and folder.jobs() == []
+    assert [path.name for path in folder.data.iterdir()] == ["card.md"]
     assert folder.recipe_file.read_text() == text and folder.spec()["changes"] == changes
     data = folder.spec()["data"]
     assert [Path(data[role]["path"]).name for role in ("train", "validation", "test")] == [
@@ -108,7 +109,7 @@ def test_only_what_is_missing_is_split_off(model: Path, rows: Path, tmp_path: Pa
     data = folder.spec()["data"]
     assert data["test"]["path"] == str(test) and data["test"]["rows"] == 5
     assert (data["train"]["rows"], data["validation"]["rows"]) == (36, 4)
-    assert sorted(path.name for path in folder.data.iterdir()) == ["train.jsonl", "validation.jsonl"]
+    assert sorted(path.name for path in folder.data.iterdir()) == ["card.md", "train.jsonl", "validation.jsonl"]
     assert _end(folder) == "completed"
 
 
