@@ -459,6 +459,10 @@ class BrowseScreen(DiapasonScreen):
         """See what each fix would do."""
         self.diapason.open("mend", path=self.dataset.path, dataset=self.dataset, report=self.report)
 
+    def action_stats(self) -> None:
+        """Show the file in numbers."""
+        self.diapason.open("stats", path=self.dataset.path, dataset=self.dataset)
+
     def action_review(self) -> None:
         """Decide on the rows one by one."""
         self.diapason.open("review", path=self.dataset.path, dataset=self.dataset, report=self.report)

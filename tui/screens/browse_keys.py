@@ -28,5 +28,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("w", "wizard", "wizard", "Make a recipe for training on this file.", footer=True, enabled="why_no_wizard"),
     Action("F", "mend", "mend", "Mend what was found, into a new file.", enabled="why_no_mend"),
     Action("e", "review", "review", "Go through the rows one by one: keep, drop, flag, edit.", enabled="why_no_rows"),
+    Action("d", "stats", "numbers", "Lengths, turns, labels and languages of the file.", enabled="why_no_rows"),
     Action("x", "stop_check", "stop check", "Stop the check that runs, or start it again.", enabled="why_no_stop"),
 )  # fmt: skip
