@@ -157,32 +157,44 @@ class ChatModel:
     def _for(self, tools: Dicts | None) -> Masker | None:
         return self._tool_masker if tools and self._tool_masker else self._masker
 
+    def locate(self, example: Example, loss: Loss = "all-answers") -> list[Located] | None:
+        """The texts that `encode_all` gives as tokens, with where their loss is; None where no template is used.
+
+        Raises:
+            DiapasonError: as `encode_all`, without the line.
+        """
+        tools = list(example.tools) or None
+        masker = self._for(tools)
+        if example.text is not None or masker is None:
+            return None
+        wanted = _wanted(example, loss)
+        thinking = self.thinking or answers_think([example])
+        messages = [masker.prepare(message.to_dict()) for message in example.messages]
+        chat = Chat(messages, _wrapped(tools), thinking)
+        if loss == "everything":
+            text = masker.render(chat)
+            prompt = masker.prompt(chat.upto(max(wanted))) if max(wanted) else ""
+            at = len(prompt) if text.startswith(prompt) else 0
+            return [Located(text, [(0, len(text))], at, "everything")]
+        found = masker.locate(chat, wanted)
+        if found:
+            return [found]
+        if len(wanted) > 1:
+            # A turn without anything before it has no prompt, and nothing to be learned from.
+            wanted = [turn for turn in wanted if turn]
+        return [masker.locate_last(chat.upto(turn + 1)) for turn in wanted]
+
     def _encode(self, example: Example, loss: Loss) -> list[Encoded]:
         if example.text is not None:
             ids = [*self.tokenizer.prefix, *self.tokenizer.ids(example.text)]
             if not ids or ids[-1] != self.eos_id:
                 ids.append(self.eos_id)
             return [Encoded(ids, list(ids), 0, "text", True, 0)]
-        messages: Dicts = [message.to_dict() for message in example.messages]
-        tools = list(example.tools) or None
-        wanted = _wanted(example, loss)
-        masker = self._for(tools)
-        if masker is None:
-            return [self._encode_plain(messages, tools, wanted, loss)]
-        thinking = self.thinking or answers_think([example])
-        chat = Chat([masker.prepare(message) for message in messages], _wrapped(tools), thinking)
-        if loss == "everything":
-            text = masker.render(chat)
-            prompt = masker.prompt(chat.upto(max(wanted))) if max(wanted) else ""
-            at = len(prompt) if text.startswith(prompt) else 0
-            return [self._tokens(Located(text, [(0, len(text))], at, "everything"))]
-        found = masker.locate(chat, wanted)
-        if found:
-            return [self._tokens(found)]
-        if len(wanted) > 1:
-            # A turn without anything before it has no prompt, and nothing to be learned from.
-            wanted = [turn for turn in wanted if turn]
-        return [self._tokens(masker.locate_last(chat.upto(turn + 1))) for turn in wanted]
+        located = self.locate(example, loss)
+        if located is None:
+            messages: Dicts = [message.to_dict() for message in example.messages]
+            return [self._encode_plain(messages, list(example.tools) or None, _wanted(example, loss), loss)]
+        return [self._tokens(found) for found in located]
 
     def _tokens(self, found: Located) -> Encoded:
         at = found.prompt
