@@ -15,12 +15,14 @@ _PROVED = 50
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One sequence of training. length: its tokens. first: the first with loss, -1 for none. prompt: tokens that
-    generation gives. stop: the first end-of-turn token with loss behind the prompt, -1 where there is none."""
+    generation gives. stop: the first end-of-turn token with loss behind the prompt, -1 where there is none. closed:
+    false where the template ends no turn, so that the end-of-turn token was put there."""
 
     length: int
     first: int
     prompt: int
     stop: int
+    closed: bool = True
 
 
 class Measurer:
@@ -67,7 +69,7 @@ class Measurer:
         stops = self._chat.stop_ids
         first = next((place for place, label in enumerate(row.labels) if label != NO_LOSS), -1)
         ends = (place for place in range(row.prompt_length, len(row.labels)) if row.labels[place] in stops)
-        return Measured(len(row.input_ids), first, row.prompt_length, next(ends, -1))
+        return Measured(len(row.input_ids), first, row.prompt_length, next(ends, -1), row.closed)
 
     def _quick(self, found: Located) -> Measured | None:
         """The measure by words; None where the text needs to be looked at as tokens."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ class Encoded:
     labels: the ids that carry loss, -100 elsewhere; as long as input_ids. cut: tokens lost to the length limit.
     method: how the answers were found (marks, prefix, joined, plain, text, everything). ends_with_stop: the last
     answer's end-of-turn token is there and carries loss. prompt_length: how many tokens `prompt_ids` gives of it
-    (0 for plain text): what follows is the last answer.
+    (0 for plain text): what follows is the last answer. closed: false where the template ends no turn, so that
+    the end-of-turn token was put there.
     """
 
     input_ids: list[int]
@@ -35,6 +36,11 @@ class Encoded:
     method: str
     ends_with_stop: bool
     prompt_length: int
+    closed: bool = True
+
+
+class NoLoss(DiapasonError):
+    """No answer of a row carries loss."""
 
 
 class ChatModel:
@@ -133,7 +139,7 @@ class ChatModel:
             rows = self._encode(example, loss)
         except DiapasonError as error:
             where = f"line {example.line}"
-            raise DiapasonError(error.message, where=where, hint=error.hint) from error
+            raise type(error)(error.message, where=where, hint=error.hint) from error
         return [row if max_length is None else _limit(row, max_length, self.stop_ids, keep_all) for row in rows]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -209,11 +215,12 @@ class ChatModel:
             while token < len(ids) and spans[token][0] < end:
                 labels[token] = ids[token]
                 token += 1
-        if not any(label in self.stop_ids and spans[index][0] >= at for index, label in enumerate(labels)):
+        closed = any(label in self.stop_ids and spans[index][0] >= at for index, label in enumerate(labels))
+        if not closed:
             # The template closes no turn: the end of the row is the only end to learn.
             ids, labels = [*ids, self.turn_end_id], [*labels, self.turn_end_id]
         length = sum(1 for _, end in spans if end <= at)
-        return Encoded(ids, labels, 0, found.method, True, length)
+        return Encoded(ids, labels, 0, found.method, True, length, closed)
 
     def _cut_at(self, text: str, borders: Sequence[int]) -> tuple[list[int], list[tuple[int, int]]]:
         """The ids and spans of `text`, with no token across a border: generation begins right there."""
@@ -293,7 +300,7 @@ def _wanted(example: Example, loss: Loss) -> list[int]:
         if message.role == "assistant" and index >= first and message.weight != 0
     ]
     if not turns:
-        raise DiapasonError(
+        raise NoLoss(
             "no answer in this row carries loss", hint="It needs an assistant message whose weight is not 0."
         )
     return turns
@@ -305,7 +312,7 @@ def _limit(row: Encoded, max_length: int, stops: frozenset[int], keep_all: bool)
         return row
     ended = row.ends_with_stop and any(label in stops for label in row.labels[row.prompt_length : max_length])
     size = len(row.input_ids) if keep_all else max_length
-    return Encoded(row.input_ids[:size], row.labels[:size], cut, row.method, ended, row.prompt_length)
+    return replace(row, input_ids=row.input_ids[:size], labels=row.labels[:size], cut=cut, ends_with_stop=ended)
 
 
 def _plain(message: Mapping[str, Any]) -> str:
