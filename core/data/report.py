@@ -6,10 +6,10 @@ import time
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.data.checks.amount import check_amount, check_labels
 from core.data.checks.frame import check_frame
@@ -23,6 +23,10 @@ from core.data.near.sample import spread
 from core.data.opening import Shard
 from core.data.unreadable import EmptyFile, Unreadable
 from core.errors import DiapasonError
+
+if TYPE_CHECKING:
+    from core.data.cut import TokenLengths
+    from core.models import ModelInfo
 
 LISTED = 100
 _KEPT = 1_000_000
@@ -106,7 +110,8 @@ class Report:
     """What `check` found. `labels` counts the classes of a classification set.
 
     container: what the rows were taken out of (gzip, parquet, folder …), None for a plain file. shards: the files
-    of a folder. by_row: whether lines are the numbers of rows, because the original has no lines.
+    of a folder. by_row: whether lines are the numbers of rows, because the original has no lines. tokens: how long
+    the rows are for the model that was named.
     """
 
     path: Path
@@ -127,6 +132,7 @@ class Report:
     by_row: bool = False
     near: float | None = None
     against: Path | None = None
+    tokens: TokenLengths | None = None
 
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
@@ -159,6 +165,8 @@ class Report:
             "invalid_lines": list(self.invalid_lines),
             "findings": [finding.to_json(self.layout) for finding in self.findings],
         }
+        if self.tokens is not None:
+            document["tokens"] = self.tokens.to_json()
         if self.shards:
             document["files"] = [{"path": str(shard.path), "line": shard.line} for shard in self.shards]
         if self.layout == "json":
@@ -176,6 +184,8 @@ def check(
     progress: Progress | None = None,
     dataset: Dataset | None = None,
     map: str | None = None,
+    model: ModelInfo | None = None,
+    max_length: int | None = None,
 ) -> Report:
     """Look at every row of a data file once, in constant memory but for the hashes of the rows.
 
@@ -188,6 +198,8 @@ def check(
         progress: called every 500 rows (and while rows are located, with 0 rows); False stops the check.
         dataset: the opened file, where the caller has it already.
         map: which fields are which, as `open_dataset` takes it.
+        model: the model whose tokenizer and template say what training will see.
+        max_length: tokens that rows are cut at, with `model`; the recipe's default where it is not given.
 
     Raises:
         CheckCancelled: `progress` returned False.
@@ -215,6 +227,7 @@ def check(
     sample = spread(dataset)
     alike = NearRows(dataset, sample, near) if near else None
     leakage = Leakage(dataset, sample, near, against, lambda: located(0))
+    training = _Training(model, max_length, dataset) if model else None
     valid, done = 0, 0
     for row in dataset:
         done += len(row.raw) + 1
@@ -230,6 +243,8 @@ def check(
                 labels[row.example.label] += 1
         else:
             collector.invalid(row.index, row.line)
+        if training is not None:
+            training.tally.add(row)
         if progress and row.index % _EVERY == 0 and not progress(row.index + 1, done):
             raise CheckCancelled("the check was stopped", where=str(path))
     if not total:
@@ -243,6 +258,10 @@ def check(
         finding = RowFinding("leakage", about.message, detail=leak.kind)
         lines = [line for line, _ in about.matches]
         collector.add(finding, about.count, leak.rows, lines).matches = about.matches
+    if training is not None:
+        for finding, rows in training.findings():
+            lines = [dataset.line(row) for row in rows[:LISTED]]
+            collector.add(finding, len(rows) or 1, rows, lines)
     if dataset.format is not None:
         for finding in [*check_labels(labels), *check_amount(valid, task or _own_task(dataset.format))]:
             collector.add(finding, 1, [], [])
@@ -265,7 +284,33 @@ def check(
         by_row=dataset.source.by_row,
         near=near,
         against=None if against is None else Path(against),
+        tokens=training.lengths() if training else None,
     )
+
+
+class _Training:
+    """What training with a model will see; loaded only where a model is named."""
+
+    def __init__(self, model: ModelInfo, max_length: int | None, dataset: Dataset) -> None:
+        from core.data.checks.tokens import reader_for, token_maker
+        from core.recipe import Recipe
+
+        self._model = model
+        self._max_length = max_length if max_length is not None else Recipe().train.max_length
+        self._reader = reader_for(model, dataset)
+        self._reader.load()  # a model that cannot be read is told of before the rows are
+        self.maker = token_maker(self._reader)
+        self.tally = self.maker()
+
+    def findings(self) -> Iterator[tuple[RowFinding, array[int]]]:
+        from core.data.checks.training import training_findings
+
+        return training_findings(self.tally, self._reader.load(), self._model, self._max_length)
+
+    def lengths(self) -> TokenLengths:
+        from core.data.cut import token_lengths
+
+        return token_lengths(self.tally, self._model.name, self._max_length)
 
 
 def _verdict(value: Any) -> bool | None:

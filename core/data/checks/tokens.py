@@ -45,7 +45,7 @@ class Reader:
 
 
 def reader_for(model: ModelInfo, dataset: Dataset, loss: Loss = "all-answers") -> Reader:
-    """The reader of `dataset`'s rows for `model`; whether they think is told from the first rows, as training does."""
+    """The reader of `dataset`'s rows for `model`; the first rows tell whether they think, as in training."""
     known = (row.example for row in islice(dataset.rows(), _PEEKED) if row.example is not None)
     return Reader(model.path, model.vocab_size or None, loss, answers_think(known))
 
@@ -97,9 +97,11 @@ class TokenTally:
         try:
             found = measurer.measure(example)
         except NoLoss as error:
-            return self._note("fully_masked", "", error.message, row.index)
+            self._note("fully_masked", "", error.message, row.index)
+            return
         except DiapasonError as error:
-            return self._note("template_mismatch", "refused", error.message[:_SHOWN], row.index)
+            self._note("template_mismatch", "refused", error.message[:_SHOWN], row.index)
+            return
         for one in found:
             self.rows.append(row.index)
             self.length.append(one.length)
@@ -130,8 +132,9 @@ class TokenTally:
             text = message.content
             if ("<" in text or "[" in text) and (marks := turn_marks(text)):
                 family, place, token = marks[0]
-                message_text = f"the {message.role}'s text has {token} at character {place + 1}"
-                return self._note("template_mismatch", family, message_text, row)
+                where = f"the {message.role}'s text has {token} at character {place + 1}"
+                self._note("template_mismatch", family, where, row)
+                return
         first = example.messages[0].content if example.messages else ""
         if self._bos and first.startswith(self._bos):
             self._note("double_bos", "row", f"the text begins with {self._bos}, which the template writes", row)
