@@ -28,12 +28,16 @@ _SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How rows become tokens: the model's folder, which tokens carry loss, whether prompts open a think block."""
+    """How rows become tokens: the model's folder, which tokens carry loss, whether prompts open a think block.
+
+    stamp: when the folder's files were last changed, so that a model made anew is read anew.
+    """
 
     folder: Path
     vocab_size: int | None
     loss: Loss = "all-answers"
     thinking: bool = False
+    stamp: int = 0
 
     def load(self) -> ChatModel:
         """The model's tokenizer and template. Raises DiapasonError where they cannot be read."""
@@ -47,7 +51,8 @@ class Reader:
 def reader_for(model: ModelInfo, dataset: Dataset, loss: Loss = "all-answers") -> Reader:
     """The reader of `dataset`'s rows for `model`; the first rows tell whether they think, as in training."""
     known = (row.example for row in islice(dataset.rows(), _PEEKED) if row.example is not None)
-    return Reader(model.path, model.vocab_size or None, loss, answers_think(known))
+    stamp = max((path.stat().st_mtime_ns for path in model.path.iterdir() if path.is_file()), default=0)
+    return Reader(model.path, model.vocab_size or None, loss, answers_think(known), stamp)
 
 
 @lru_cache(maxsize=2)

@@ -16,7 +16,7 @@ from core.errors import DiapasonError
 from core.models import ModelInfo
 
 _OTHERS = 300
-Found = tuple[RowFinding, array[int]]
+Found = tuple[RowFinding, "array[int]"]
 
 
 def training_findings(tally: TokenTally, chat: ChatModel, model: ModelInfo, max_length: int) -> Iterator[Found]:
