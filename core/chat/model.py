@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ class Encoded:
     labels: the ids that carry loss, -100 elsewhere; as long as input_ids. cut: tokens lost to the length limit.
     method: how the answers were found (marks, prefix, joined, plain, text, everything). ends_with_stop: the last
     answer's end-of-turn token is there and carries loss. prompt_length: how many tokens `prompt_ids` gives of it
-    (0 for plain text): what follows is the last answer.
+    (0 for plain text): what follows is the last answer. closed: false where the template ends no turn, so that
+    the end-of-turn token was put there.
     """
 
     input_ids: list[int]
@@ -35,6 +36,11 @@ class Encoded:
     method: str
     ends_with_stop: bool
     prompt_length: int
+    closed: bool = True
+
+
+class NoLoss(DiapasonError):
+    """No answer of a row carries loss."""
 
 
 class ChatModel:
@@ -133,7 +139,7 @@ class ChatModel:
             rows = self._encode(example, loss)
         except DiapasonError as error:
             where = f"line {example.line}"
-            raise DiapasonError(error.message, where=where, hint=error.hint) from error
+            raise type(error)(error.message, where=where, hint=error.hint) from error
         return [row if max_length is None else _limit(row, max_length, self.stop_ids, keep_all) for row in rows]
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -157,32 +163,44 @@ class ChatModel:
     def _for(self, tools: Dicts | None) -> Masker | None:
         return self._tool_masker if tools and self._tool_masker else self._masker
 
+    def locate(self, example: Example, loss: Loss = "all-answers") -> list[Located] | None:
+        """The texts that `encode_all` gives as tokens, with where their loss is; None where no template is used.
+
+        Raises:
+            DiapasonError: as `encode_all`, without the line.
+        """
+        tools = list(example.tools) or None
+        masker = self._for(tools)
+        if example.text is not None or masker is None:
+            return None
+        wanted = _wanted(example, loss)
+        thinking = self.thinking or answers_think([example])
+        messages = [masker.prepare(message.to_dict()) for message in example.messages]
+        chat = Chat(messages, _wrapped(tools), thinking)
+        if loss == "everything":
+            text = masker.render(chat)
+            prompt = masker.prompt(chat.upto(max(wanted))) if max(wanted) else ""
+            at = len(prompt) if text.startswith(prompt) else 0
+            return [Located(text, [(0, len(text))], at, "everything")]
+        found = masker.locate(chat, wanted)
+        if found:
+            return [found]
+        if len(wanted) > 1:
+            # A turn without anything before it has no prompt, and nothing to be learned from.
+            wanted = [turn for turn in wanted if turn]
+        return [masker.locate_last(chat.upto(turn + 1)) for turn in wanted]
+
     def _encode(self, example: Example, loss: Loss) -> list[Encoded]:
         if example.text is not None:
             ids = [*self.tokenizer.prefix, *self.tokenizer.ids(example.text)]
             if not ids or ids[-1] != self.eos_id:
                 ids.append(self.eos_id)
             return [Encoded(ids, list(ids), 0, "text", True, 0)]
-        messages: Dicts = [message.to_dict() for message in example.messages]
-        tools = list(example.tools) or None
-        wanted = _wanted(example, loss)
-        masker = self._for(tools)
-        if masker is None:
-            return [self._encode_plain(messages, tools, wanted, loss)]
-        thinking = self.thinking or answers_think([example])
-        chat = Chat([masker.prepare(message) for message in messages], _wrapped(tools), thinking)
-        if loss == "everything":
-            text = masker.render(chat)
-            prompt = masker.prompt(chat.upto(max(wanted))) if max(wanted) else ""
-            at = len(prompt) if text.startswith(prompt) else 0
-            return [self._tokens(Located(text, [(0, len(text))], at, "everything"))]
-        found = masker.locate(chat, wanted)
-        if found:
-            return [self._tokens(found)]
-        if len(wanted) > 1:
-            # A turn without anything before it has no prompt, and nothing to be learned from.
-            wanted = [turn for turn in wanted if turn]
-        return [self._tokens(masker.locate_last(chat.upto(turn + 1))) for turn in wanted]
+        located = self.locate(example, loss)
+        if located is None:
+            messages: Dicts = [message.to_dict() for message in example.messages]
+            return [self._encode_plain(messages, list(example.tools) or None, _wanted(example, loss), loss)]
+        return [self._tokens(found) for found in located]
 
     def _tokens(self, found: Located) -> Encoded:
         at = found.prompt
@@ -197,11 +215,12 @@ class ChatModel:
             while token < len(ids) and spans[token][0] < end:
                 labels[token] = ids[token]
                 token += 1
-        if not any(label in self.stop_ids and spans[index][0] >= at for index, label in enumerate(labels)):
+        closed = any(label in self.stop_ids and spans[index][0] >= at for index, label in enumerate(labels))
+        if not closed:
             # The template closes no turn: the end of the row is the only end to learn.
             ids, labels = [*ids, self.turn_end_id], [*labels, self.turn_end_id]
         length = sum(1 for _, end in spans if end <= at)
-        return Encoded(ids, labels, 0, found.method, True, length)
+        return Encoded(ids, labels, 0, found.method, True, length, closed)
 
     def _cut_at(self, text: str, borders: Sequence[int]) -> tuple[list[int], list[tuple[int, int]]]:
         """The ids and spans of `text`, with no token across a border: generation begins right there."""
@@ -281,7 +300,7 @@ def _wanted(example: Example, loss: Loss) -> list[int]:
         if message.role == "assistant" and index >= first and message.weight != 0
     ]
     if not turns:
-        raise DiapasonError(
+        raise NoLoss(
             "no answer in this row carries loss", hint="It needs an assistant message whose weight is not 0."
         )
     return turns
@@ -293,7 +312,7 @@ def _limit(row: Encoded, max_length: int, stops: frozenset[int], keep_all: bool)
         return row
     ended = row.ends_with_stop and any(label in stops for label in row.labels[row.prompt_length : max_length])
     size = len(row.input_ids) if keep_all else max_length
-    return Encoded(row.input_ids[:size], row.labels[:size], cut, row.method, ended, row.prompt_length)
+    return replace(row, input_ids=row.input_ids[:size], labels=row.labels[:size], cut=cut, ends_with_stop=ended)
 
 
 def _plain(message: Mapping[str, Any]) -> str:

@@ -455,6 +455,42 @@ CODES: dict[str, Code] = {
         "Who has the file or the model can use it.",
         "Revoke it with its maker first, then redact it.",
     ),
+    "too_long": Code(
+        "warning",
+        "rows that are cut at max_length",
+        "What is behind the cut is not learnt; a row whose whole answer is behind it teaches nothing.",
+        "Raise train.max_length where the memory allows it, shorten the rows, or drop them.",
+    ),
+    "fully_masked": Code(
+        "error",
+        "no token carries loss",
+        "The row costs time and teaches nothing; training refuses it.",
+        "Give it an answer that the model's template shows, or drop it.",
+    ),
+    "missing_eos": Code(
+        "warning",
+        "the end of the answer is not learnt",
+        "A model that never sees an answer end does not learn to stop.",
+        "Raise train.max_length or shorten the row; where the template writes no end, take a complete one.",
+    ),
+    "double_bos": Code(
+        "warning",
+        "two tokens that begin a sequence",
+        "The model has only ever seen one; two of them lower the quality of its answers.",
+        "Take it out of the row's text; the template or the tokenizer puts it in.",
+    ),
+    "template_mismatch": Code(
+        "warning",
+        "a row that does not go with the model's template",
+        "The template refuses it, or puts turns inside of turns.",
+        "Give roles and texts without any markers, or take a model whose template accepts the row.",
+    ),
+    "untrained_template_token": Code(
+        "warning",
+        "the model never learned its template's tokens",
+        "It begins with turns it cannot tell apart, and LoRA leaves embeddings as they are.",
+        "Take the instruct version of the model, or train the embeddings as well.",
+    ),
     "exact_duplicate": Code(
         "warning",
         "extra copies of a row",

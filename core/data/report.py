@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.data.card_facts import check_facts
 from core.data.checks.amount import check_amount, check_labels
@@ -19,7 +19,7 @@ from core.data.checks.leakage import find_leaks
 from core.data.checks.near import NearRows, sketched_parts
 from core.data.checks.repeats import Repeated, Repeats
 from core.data.checks.same import find_same
-from core.data.collector import Collector, Finding
+from core.data.collector import LISTED, Collector, Finding
 from core.data.dataset import Dataset, open_dataset
 from core.data.findings import SEVERITIES, RowFinding, Severity, grouped
 from core.data.near.copies import USUAL
@@ -30,6 +30,11 @@ from core.data.scan import Scanner
 from core.data.unreadable import EmptyFile, Unreadable
 from core.data.workers import scan_all
 from core.errors import DiapasonError
+
+if TYPE_CHECKING:
+    from core.data.cut import TokenLengths
+    from core.data.tally import Maker, Tally
+    from core.models import ModelInfo
 
 Progress = Callable[[int, int], bool]
 """``progress(rows done, bytes done)``; False stops the check."""
@@ -44,7 +49,8 @@ class Report:
     """What `check` found. `labels` counts the classes of a classification set.
 
     container: what the rows were taken out of (gzip, parquet, folder …), None for a plain file. shards: the files
-    of a folder. by_row: whether lines are the numbers of rows, because the original has no lines.
+    of a folder. by_row: whether lines are the numbers of rows, because the original has no lines. tokens: how long
+    the rows are for the model that was named.
     """
 
     path: Path
@@ -65,6 +71,7 @@ class Report:
     by_row: bool = False
     near: float | None = None
     against: Path | None = None
+    tokens: TokenLengths | None = None
 
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
@@ -97,6 +104,8 @@ class Report:
             "invalid_lines": list(self.invalid_lines),
             "findings": [finding.to_json(self.layout) for finding in self.findings],
         }
+        if self.tokens is not None:
+            document["tokens"] = self.tokens.to_json()
         if self.shards:
             document["files"] = [{"path": str(shard.path), "line": shard.line} for shard in self.shards]
         if self.layout == "json":
@@ -115,6 +124,8 @@ def check(
     dataset: Dataset | None = None,
     map: str | None = None,
     languages: bool = True,
+    model: ModelInfo | None = None,
+    max_length: int | None = None,
 ) -> Report:
     """Look at every row of a data file once, in constant memory but for the hashes of the rows.
 
@@ -128,6 +139,8 @@ def check(
         dataset: the opened file, where the caller has it already.
         map: which fields are which, as `open_dataset` takes it.
         languages: whether to tell the languages of a sample of the rows, which takes about two seconds.
+        model: the model whose tokenizer and template say what training will see.
+        max_length: tokens that rows are cut at, with `model`; the recipe's default where it is not given.
 
     Raises:
         CheckCancelled: `progress` returned False.
@@ -156,7 +169,10 @@ def check(
             raise CheckCancelled("the check was stopped", where=str(path))
 
     sample = spread(dataset)
-    makers = [partial(NearRows, near, frames_of([sample], row_parts), sketched_parts(dataset.format))] if near else []
+    training = _Training(model, max_length, dataset) if model else None
+    makers: list[Maker] = [training.maker] if training else []
+    if near:
+        makers.append(partial(NearRows, near, frames_of([sample], row_parts), sketched_parts(dataset.format)))
     found = scan_all(dataset, makers, told)
     collector, valid = found.collector, len(found.rows)
     repeats, heads = find_same(found.rows, found.prompts, Scanner(dataset).again, stop)
@@ -173,6 +189,11 @@ def check(
         finding = RowFinding("leakage", about.message, detail=leak.kind)
         lines = [line for line, _ in about.matches]
         collector.add(finding, about.count, leak.rows, lines).matches = about.matches
+    if training is not None:
+        training.take(found.tallies[0])
+        for finding, rows in training.findings():
+            lines = [dataset.line(row) for row in rows[:LISTED]]
+            collector.add(finding, len(rows) or 1, rows, lines)
     if dataset.format is not None:
         for finding in [*check_labels(found.labels), *check_amount(valid, task or _own_task(dataset.format))]:
             collector.add(finding, 1, [], [])
@@ -197,7 +218,40 @@ def check(
         by_row=dataset.source.by_row,
         near=near,
         against=None if against is None else Path(against),
+        tokens=training.lengths() if training else None,
     )
+
+
+class _Training:
+    """What training with a model will see; loaded only where a model is named."""
+
+    def __init__(self, model: ModelInfo, max_length: int | None, dataset: Dataset) -> None:
+        from core.data.checks.tokens import reader_for, token_maker
+        from core.recipe import Recipe
+
+        self._model = model
+        self._max_length = max_length if max_length is not None else Recipe().train.max_length
+        self._reader = reader_for(model, dataset)
+        self._reader.load()  # a model that cannot be read is told of before the rows are
+        self.maker = token_maker(self._reader)
+        self.tally = self.maker()
+
+    def take(self, tally: Tally) -> None:
+        """Go by what the pass over the rows has measured."""
+        from core.data.checks.tokens import TokenTally
+
+        assert isinstance(tally, TokenTally)
+        self.tally = tally
+
+    def findings(self) -> Iterator[tuple[RowFinding, array[int]]]:
+        from core.data.checks.training import training_findings
+
+        return training_findings(self.tally, self._reader.load(), self._model, self._max_length)
+
+    def lengths(self) -> TokenLengths:
+        from core.data.cut import token_lengths
+
+        return token_lengths(self.tally, self._model.name, self._max_length)
 
 
 def _own_task(format: str) -> str | None:

@@ -13,6 +13,7 @@ from core.text import cells, shorten, visible
 from tui.format import count, duration, size
 
 if TYPE_CHECKING:
+    from core.data.cut import TokenLengths
     from core.data.dataset import Dataset, Row
     from core.data.prompts import Kind
     from core.data.report import Finding, Report
@@ -49,6 +50,12 @@ def register(subparsers: Any) -> None:
     )
     checking.add_argument(
         "--report", metavar="OUT.md", help="write the data card too, with all findings, as Markdown"
+    )
+    checking.add_argument(
+        "--model", metavar="M", help="model whose tokenizer and template say what training will see"
+    )
+    checking.add_argument(
+        "--max-length", type=row_number, metavar="N", help="tokens rows are cut at (default: the recipe's)"
     )
     checking.add_argument("--json", action="store_true", help="print one JSON document")
     checking.add_argument(
@@ -134,13 +141,23 @@ def run_check(args: argparse.Namespace) -> int:
     """Check a file; 1 where a finding reaches `--fail-on`."""
     from core.data.report import check, unreadable
     from core.data.unreadable import Unreadable
+    from core.errors import UsageError
     from tui.commands.progress import shown_progress
 
+    model = None
+    if args.model is not None:
+        from core.models import find_model
+
+        model = find_model(args.model)
+    elif args.max_length is not None:
+        raise UsageError(
+            "whose tokens shall --max-length count?", hint="Name the model as well: --model starter, or a folder."
+        )
     try:
         with shown_progress("checking") as progress:
             report = check(
                 args.file, format=args.format, task=args.task, map=args.map, near=args.near or None,
-                against=args.against, progress=progress,
+                against=args.against, progress=progress, model=model, max_length=args.max_length,
             )  # fmt: skip
     except Unreadable as error:
         if not args.json:
@@ -159,8 +176,6 @@ def run_check(args: argparse.Namespace) -> int:
 
 
 def _report_lines(report: Report) -> Iterator[str]:
-    from core.data.mend.catalogue import FIXES
-
     yield " · ".join([
         visible(report.path.name or str(report.path)), report.format or "unknown format",
         amount(report.rows_total, "row"),
@@ -168,7 +183,15 @@ def _report_lines(report: Report) -> Iterator[str]:
     ])  # fmt: skip
     if not report.findings:
         yield "No findings."
-        return
+    else:
+        yield from _finding_lines(report)
+    if report.tokens is not None:
+        yield from _token_table(report.tokens)
+
+
+def _finding_lines(report: Report) -> Iterator[str]:
+    from core.data.mend.catalogue import FIXES
+
     yield ""
     for finding in report.findings:
         yield _headline(finding, report)
@@ -178,6 +201,24 @@ def _report_lines(report: Report) -> Iterator[str]:
     yield " · ".join(amount(number, name) for number, name in counts if number)
     if any(finding.code in FIXES for finding in report.findings):
         yield "`diapason data fix FILE` lists what can be mended."
+
+
+def _token_table(tokens: TokenLengths) -> Iterator[str]:
+    """What each length that rows may be cut at would lose."""
+    yield ""
+    yield f"{count(tokens.total)} tokens for {visible(tokens.model)}; what a cut loses:"
+    yield f"  {'max length':>10} {'tokens lost':>12} {'rows cut':>10} {'answers lost':>13}"
+    for lost in tokens.table():
+        mark = "→" if lost.max_length == tokens.max_length else " "
+        yield (
+            f"{mark} {count(lost.max_length):>10} {percent(lost.share):>12} {count(lost.rows):>10}"
+            f" {count(lost.answers):>13}"
+        )
+
+
+def percent(share: float) -> str:
+    """``0 %``, ``< 0.1 %``, ``12.3 %``."""
+    return "< 0.1 %" if 0 < share < 0.0005 else "0 %" if not share else f"{100 * share:.1f} %"
 
 
 def amount(number: int, name: str) -> str:

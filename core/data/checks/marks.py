@@ -33,6 +33,11 @@ _ANGLED = re.compile(
     r"[be]os|unk|pad|[se]op|[BE]O[SP]_TOKEN)>)"
 )
 _SQUARE = re.compile(r"\[(?:/?(?:INST|[A-Z]{4,9}_[A-Z]{5,8})|gMASK)\]")
+# What opens a turn; in a row's own text it says that the row was rendered before.
+_TURNS = re.compile(
+    r"<\|im_start\|>|<\|start_header_id\|>|<\|header_start\|>|<\|(?:start|user|assistant|system)\|>|\[INST\]|<<SYS>>|"
+    r"<start_of_turn>|<｜(?:User|Assistant)｜>|<\|START_OF_TURN_TOKEN\|>"
+)
 # Llama and Mistral's ends of a sequence are HTML's struck-out text: a pair inside a text is that.
 _SENTENCE = re.compile(r"</?s>")
 _STRUCK = re.compile(r"<s>(?:(?!</?s>|\[/?INST\]).){1,2000}</s>", re.DOTALL)
@@ -114,6 +119,11 @@ def special_tokens(text: str) -> list[tuple[str, int, str]]:
                 if not any(start <= match.start() < end for start, end in struck):
                     found.append(("llama-2", match.start(), match.group()))
     return found
+
+
+def turn_marks(text: str) -> list[tuple[str, int, str]]:
+    """The control tokens in a text with which a chat template opens a turn: family, start, token."""
+    return [found for found in special_tokens(text) if _TURNS.fullmatch(found[2])]
 
 
 def template_marks(text: str) -> list[tuple[str, int, str]]:
