@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.data.report import Finding, Report
     from tui.token_view import TokenView
 
-FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "classification", "text")
+FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "kto", "classification", "text")
 TASKS = ("style", "classification", "extraction", "complex", "generation", "code", "domain", "preference")
 _MARKS = {"error": "✗", "warning": "!", "note": "·"}
 NEAR = 0.85
@@ -31,7 +31,7 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser("data", help="check, show and split a data file")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     checking = verbs.add_parser("check", help="say what is wrong with a file, line by line")
-    _add_file(checking)
+    add_file(checking)
     checking.add_argument(
         "--task", choices=TASKS, metavar="T", help="task whose size to ask for: " + ", ".join(TASKS)
     )
@@ -51,18 +51,18 @@ def register(subparsers: Any) -> None:
     )
     checking.set_defaults(run=run_check)
     showing = verbs.add_parser("show", help="show a row as a conversation, or as the tokens that training sees")
-    _add_file(showing)
-    showing.add_argument("--row", type=_row_number, metavar="N", help="row to show, from 1 (default: the first rows)")
+    add_file(showing)
+    showing.add_argument("--row", type=row_number, metavar="N", help="row to show, from 1 (default: the first rows)")
     showing.add_argument("--tokens", action="store_true", help="show the tokens, and which carry loss")
     showing.add_argument(
         "--model", default="starter", metavar="M", help="model whose tokens to show (default: starter)"
     )
     showing.add_argument(
-        "--max-length", type=_row_number, default=None, metavar="N", help="tokens kept (default: the recipe's)"
+        "--max-length", type=row_number, default=None, metavar="N", help="tokens kept (default: the recipe's)"
     )
     showing.set_defaults(run=run_show)
     splitting = verbs.add_parser("split", help="write train, validation and test parts that share no prompt")
-    _add_file(splitting)
+    add_file(splitting)
     splitting.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for the parts")
     splitting.add_argument("--val", type=float, default=0.1, metavar="SHARE", help="validation share (default: 0.1)")
     splitting.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="test share (default: 0.1)")
@@ -84,7 +84,8 @@ def register(subparsers: Any) -> None:
     splitting.set_defaults(run=run_split)
 
 
-def _add_file(parser: argparse.ArgumentParser) -> None:
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """Add the file and how to read it, which all verbs take alike."""
     parser.add_argument(
         "file",
         metavar="FILE",
@@ -98,7 +99,8 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _row_number(text: str) -> int:
+def row_number(text: str) -> int:
+    """A whole number from 1 on."""
     if not text.isdecimal() or not 1 <= int(text) <= 10**12:
         raise argparse.ArgumentTypeError(f"a whole number from 1 on, not {text!r}")
     return int(text)
