@@ -17,7 +17,7 @@ from core.data.turns import check_order, kind_of, read_content, read_tools, read
 Value = dict[str, Any]
 KINDS = {"alpaca": "completion", "prompt-completion": "completion", "chat": "chat", "sharegpt": "chat",
          "preference": "preference", "kto": "kto", "classification": "classification", "text": "text"}  # fmt: skip
-_ANSWERS = ("output", "response", "completion", "answer")
+ANSWERS = ("output", "response", "completion", "answer")
 
 
 def detect(value: Value) -> str | None:
@@ -28,9 +28,11 @@ def detect(value: Value) -> str | None:
         turns = value.get(key)
         if isinstance(turns, list):
             first = cast("list[Any]", turns)[0] if turns else None
+            if type(value.get("label")) is bool:
+                return "kto"
             return "sharegpt" if isinstance(first, dict) and "from" in first else "chat"
     if "instruction" in value:
-        return "alpaca" if any(key in value for key in _ANSWERS) else None
+        return "alpaca" if any(key in value for key in ANSWERS) else None
     if _pair(value):
         return "kto" if type(value.get("label")) is bool else "prompt-completion"
     if _first(value, TEXTS):
@@ -112,7 +114,7 @@ def _system(value: Value, found: list[RowFinding]) -> tuple[Message, ...]:
 
 
 def _alpaca(value: Value, row: int, line: int, found: list[RowFinding]) -> Example | None:
-    answer_key = _first(value, _ANSWERS)
+    answer_key = _first(value, ANSWERS)
     if "instruction" not in value:
         _missing("instruction", found)
     if answer_key is None:
@@ -171,7 +173,7 @@ def _prompt_completion(value: Value, row: int, line: int, found: list[RowFinding
 
 
 def _kto(value: Value, row: int, line: int, found: list[RowFinding]) -> Example | None:
-    """A prompt with one answer and whether it is good (TRL's unpaired preference)."""
+    """A prompt with one answer, or a conversation, and whether it is good (TRL's unpaired preference)."""
     verdict = value.get("label")
     if isinstance(verdict, str) and verdict.strip().casefold() in ("true", "false"):
         verdict = verdict.strip().casefold() == "true"
@@ -182,7 +184,8 @@ def _kto(value: Value, row: int, line: int, found: list[RowFinding]) -> Example 
     elif not isinstance(verdict, bool):
         told = f"`label` is {kind_of(value['label'])}, not true or false"
         found.append(RowFinding("wrong_type", told, detail="label", field="label"))
-    example = _prompt_completion(value, row, line, found)
+    talk = _pair(value) is None and _first(value, CONVERSATIONS) is not None
+    example = (_sharegpt if talk else _prompt_completion)(value, row, line, found)
     if example is None or not isinstance(verdict, bool):
         return None
     return replace(example, kind="kto", verdict=verdict)

@@ -21,7 +21,7 @@ _READ = {
     "classification": IDS | {*TEXTS, *LABELS},
     "text": IDS | {"text"},
     "prompt-completion": IDS | _TALK,
-    "kto": IDS | _TALK,
+    "kto": IDS | _TALK | {*CONVERSATIONS},
 }  # fmt: skip
 _KNOWN_ROWS = IDS | _NAMES
 TURN_KEYS = frozenset(

@@ -27,8 +27,10 @@ _LINES = 12
 
 
 def register(subparsers: Any) -> None:
-    """Add the command and its three verbs."""
-    parser = subparsers.add_parser("data", help="check, show and split a data file")
+    """Add the command and its verbs."""
+    from tui.commands import data_convert
+
+    parser = subparsers.add_parser("data", help="check, show, split and convert a data file")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     checking = verbs.add_parser("check", help="say what is wrong with a file, line by line")
     add_file(checking)
@@ -82,6 +84,7 @@ def register(subparsers: Any) -> None:
     splitting.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default: 0)")
     splitting.add_argument("--json", action="store_true", help="print one JSON document")
     splitting.set_defaults(run=run_split)
+    data_convert.register(verbs)
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:
