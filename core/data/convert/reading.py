@@ -54,7 +54,8 @@ def read(dataset: Dataset, row: Row) -> Read | None:
             found.lost.append(("fields", finding.detail))
     if dataset.mapping is not None and dataset.layout in ("jsonl", "json"):
         taken = {source.partition(".")[0] for _, source in dataset.mapping.pairs}
-        found.lost += [("fields", key) for key in _exactly(dataset, row.raw) if key not in taken | value.keys()]
+        kept = taken | (value.keys() - {target for target, _ in dataset.mapping.pairs})
+        found.lost += [("fields", key) for key in _exactly(dataset, row.raw) if key not in kept]
     return found
 
 

@@ -67,7 +67,7 @@ def convert_row(given: Read, target: Target) -> Written:
 
 def _no_place(example: Example, target: Target) -> str:
     """Why a row cannot become one of the target's format at all, or nothing."""
-    if target.format == "text":
+    if example.text is not None and target.format == "text":
         return ""
     if example.text is not None:
         return "no_answer"
