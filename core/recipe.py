@@ -18,7 +18,7 @@ from core.errors import UsageError
 from core.recipe_problems import no_booleans, problems
 
 Task = Literal["style", "classification", "extraction", "complex", "generation", "code", "domain", "preference"]
-Format = Literal["alpaca", "chat", "prompt-completion", "sharegpt", "preference", "classification", "text"]
+Format = Literal["alpaca", "chat", "prompt-completion", "sharegpt", "preference", "kto", "classification", "text"]
 Method = Literal["lora", "qlora", "full"]
 TASKS: tuple[str, ...] = get_args(Task)
 FORMATS: tuple[str, ...] = get_args(Format)

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from core.data.dataset import Row
+    from core.data.example import Example
+
+
+def _says(example: Example) -> str:
+    """What the answer of a row is called where it is more than an answer."""
+    if example.verdict is not None:
+        return "good" if example.verdict else "bad"
+    return "label" if example.label is not None else "chosen" if example.rejected else ""
 
 
 def conversation(row: Row) -> Iterator[tuple[str, str]]:
@@ -22,7 +30,7 @@ def conversation(row: Row) -> Iterator[tuple[str, str]]:
     for message in example.prompt:
         yield message.role, message.text()
     for message in example.completion:
-        name = "label" if example.label is not None else "chosen" if example.rejected else message.role
+        name = _says(example) or message.role
         yield name, message.text()
     for message in example.rejected:
         yield "rejected", message.text()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Tokens and rows assumed where no file is named, so that methods can still be compared.
 _ASSUMED_ROWS = 1_000
 _MANY_CUT = 0.02
-_BY_FORMAT = {"classification": "classification", "text": "domain", "preference": "preference"}
+_BY_FORMAT = {"classification": "classification", "text": "domain", "preference": "preference", "kto": "preference"}
 
 
 @dataclass(frozen=True, slots=True)

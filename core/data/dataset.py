@@ -293,9 +293,12 @@ def open_dataset(
 
 
 def examples(path: Path | str, format: str | None = None, map: str | None = None) -> Iterator[Example]:
-    """The usable rows of a data set, normalised, in order. Raises DiapasonError as `open_dataset` does."""
+    """The usable rows of a data set, normalised, in order, without answers that are there as bad ones (KTO).
+
+    Raises DiapasonError as `open_dataset` does.
+    """
     for row in open_dataset(path, format, map):
-        if row.example is not None:
+        if row.example is not None and row.example.verdict is not False:
             yield row.example
 
 

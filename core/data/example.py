@@ -16,6 +16,7 @@ class Message:
     tool_calls: tuple[dict[str, Any], ...] = ()
     name: str | None = None
     weight: float | None = None
+    tool_call_id: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The message as a chat template takes it."""
@@ -24,6 +25,8 @@ class Message:
             message["tool_calls"] = [dict(call) for call in self.tool_calls]
         if self.name is not None:
             message["name"] = self.name
+        if self.tool_call_id is not None:
+            message["tool_call_id"] = self.tool_call_id
         return message
 
     def text(self) -> str:
@@ -40,7 +43,7 @@ class Example:
 
     Args:
         kind: ``chat`` (many turns allowed), ``completion`` (prompt → answer), ``preference``,
-            ``classification`` or ``text``.
+            ``kto`` (an answer with its verdict), ``classification`` or ``text``.
         row: index among the rows of the file, from 0.
         line: physical line where the row starts, from 1.
         prompt: all messages before the last assistant turn; empty for text.
@@ -49,6 +52,7 @@ class Example:
         text: the whole row, for text only.
         label: the class, for classification only.
         tools: JSON schemas of the tools offered.
+        verdict: whether the answer is good, for kto only.
     """
 
     kind: str
@@ -60,6 +64,7 @@ class Example:
     text: str | None = None
     label: str | None = None
     tools: tuple[dict[str, Any], ...] = ()
+    verdict: bool | None = None
 
     @property
     def messages(self) -> tuple[Message, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, cast
 
 from core.data.calls import check_calls
@@ -15,8 +16,8 @@ from core.data.turns import check_order, kind_of, read_content, read_tools, read
 
 Value = dict[str, Any]
 KINDS = {"alpaca": "completion", "prompt-completion": "completion", "chat": "chat", "sharegpt": "chat",
-         "preference": "preference", "classification": "classification", "text": "text"}  # fmt: skip
-_ANSWERS = ("output", "response", "completion", "answer")
+         "preference": "preference", "kto": "kto", "classification": "classification", "text": "text"}  # fmt: skip
+ANSWERS = ("output", "response", "completion", "answer")
 
 
 def detect(value: Value) -> str | None:
@@ -27,11 +28,13 @@ def detect(value: Value) -> str | None:
         turns = value.get(key)
         if isinstance(turns, list):
             first = cast("list[Any]", turns)[0] if turns else None
+            if type(value.get("label")) is bool:
+                return "kto"
             return "sharegpt" if isinstance(first, dict) and "from" in first else "chat"
     if "instruction" in value:
-        return "alpaca" if any(key in value for key in _ANSWERS) else None
+        return "alpaca" if any(key in value for key in ANSWERS) else None
     if _pair(value):
-        return "prompt-completion"
+        return "kto" if type(value.get("label")) is bool else "prompt-completion"
     if _first(value, TEXTS):
         return "classification" if _first(value, LABELS) else "text" if "text" in value else None
     return None
@@ -111,7 +114,7 @@ def _system(value: Value, found: list[RowFinding]) -> tuple[Message, ...]:
 
 
 def _alpaca(value: Value, row: int, line: int, found: list[RowFinding]) -> Example | None:
-    answer_key = _first(value, _ANSWERS)
+    answer_key = _first(value, ANSWERS)
     if "instruction" not in value:
         _missing("instruction", found)
     if answer_key is None:
@@ -167,6 +170,25 @@ def _prompt_completion(value: Value, row: int, line: int, found: list[RowFinding
         return None
     return Example("completion", row, line, (*_system(value, found), *prompt), answer,
                    tools=read_tools(value.get("tools"), found))  # fmt: skip
+
+
+def _kto(value: Value, row: int, line: int, found: list[RowFinding]) -> Example | None:
+    """A prompt with one answer, or a conversation, and whether it is good (TRL's unpaired preference)."""
+    verdict = value.get("label")
+    if isinstance(verdict, str) and verdict.strip().casefold() in ("true", "false"):
+        verdict = verdict.strip().casefold() == "true"
+    elif isinstance(verdict, int | float) and verdict in (0, 1):
+        verdict = bool(verdict)
+    if "label" not in value:
+        _missing("label", found)
+    elif not isinstance(verdict, bool):
+        told = f"`label` is {kind_of(value['label'])}, not true or false"
+        found.append(RowFinding("wrong_type", told, detail="label", field="label"))
+    talk = _pair(value) is None and _first(value, CONVERSATIONS) is not None
+    example = (_sharegpt if talk else _prompt_completion)(value, row, line, found)
+    if example is None or not isinstance(verdict, bool):
+        return None
+    return replace(example, kind="kto", verdict=verdict)
 
 
 def _prompt_turns(value: Value, key: str, found: list[RowFinding]) -> tuple[Message, ...] | None:
@@ -313,4 +335,4 @@ def _plain(value: Value, row: int, line: int, found: list[RowFinding]) -> Exampl
 
 
 _BUILDERS = {"alpaca": _alpaca, "chat": _chat, "sharegpt": _sharegpt, "prompt-completion": _prompt_completion,
-             "preference": _preference, "classification": _classification, "text": _plain}  # fmt: skip
+             "preference": _preference, "kto": _kto, "classification": _classification, "text": _plain}  # fmt: skip

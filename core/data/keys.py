@@ -21,6 +21,7 @@ _READ = {
     "classification": IDS | {*TEXTS, *LABELS},
     "text": IDS | {"text"},
     "prompt-completion": IDS | _TALK,
+    "kto": IDS | _TALK | {*CONVERSATIONS},
 }  # fmt: skip
 _KNOWN_ROWS = IDS | _NAMES
 TURN_KEYS = frozenset(
@@ -53,7 +54,7 @@ def check_extra(value: Value, fmt: str, found: list[RowFinding]) -> None:
     known = _READ[fmt]
     if value.keys() <= known:
         return
-    if fmt == "prompt-completion":
+    if fmt in ("prompt-completion", "kto"):
         known = known | set(next((pair for pair in PAIRS if pair[0] in value and pair[1] in value), ()))
     for key in value:
         if key not in known and value[key] is not None:

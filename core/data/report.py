@@ -256,7 +256,12 @@ class _Training:
 
 def _own_task(format: str) -> str | None:
     """The task that a format is for, where there is only one."""
-    return {"classification": "classification", "preference": "preference", "text": "domain"}.get(format)
+    return {
+        "classification": "classification",
+        "preference": "preference",
+        "kto": "preference",
+        "text": "domain",
+    }.get(format)
 
 
 def unreadable(path: Path | str, error: Unreadable, seconds: float = 0.0) -> Report:

@@ -104,17 +104,16 @@ class Scanner:
         if tell:
             tell(len(block.lines) - told, size)
 
-    def again(self, number: int) -> tuple[Example, object]:
-        """A usable row's example and value once more, without another look at its text."""
+    def again(self, number: int) -> Example:
+        """A usable row's example once more, without another look at its text."""
         raw = self._dataset.raw(number)
         found = self._lane.read(raw, raw.count(b'":') - raw.count(b'\\":'))
         if found is not None:
-            value, quick = found
-            return quick.example(number, self._dataset.line(number)), value
+            return found[1].example(number, self._dataset.line(number))
         row = self._dataset.row(number)
         if row.example is None:
             raise DiapasonError("the file has changed while it was checked", where=str(self._dataset.path))
-        return row.example, row.value
+        return row.example
 
 
 def _looked_at(row: Row, characters: bool, text: bool) -> Row:

@@ -74,7 +74,9 @@ def _read_turn(turn: Any, field: str, native: bool, found: list[RowFinding]) -> 
         calls, content = _call_turn(content, f"{field}.{text_key}", found)
     weight = _weight(turn, field, found)
     name = turn.get("name")
-    return Message(role, content, tuple(calls), name if isinstance(name, str) else None, weight)
+    answers = turn.get("tool_call_id")
+    return Message(role, content, tuple(calls), name if isinstance(name, str) else None, weight,
+                   answers if isinstance(answers, str) else None)  # fmt: skip
 
 
 def _role(said: Any, field: str, native: bool, found: list[RowFinding]) -> str | None:

@@ -131,6 +131,8 @@ def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple
             job.log("warning", f"{part}: {sentence}")
         if encoded.kinds["preference"]:
             job.log("info", f"{part}: preference rows are trained on by their chosen answers.")
+        if encoded.kinds["kto"]:
+            job.log("info", f"{part}: of the KTO rows those with a good answer are trained on.")
         found.append(encoded)
     train_rows, validation = found
     assert train_rows is not None

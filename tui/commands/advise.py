@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from core.advisor.consult import Consultation
 
 TASKS = ("style", "classification", "extraction", "complex", "generation", "code", "domain", "preference")
-FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "classification", "text")
+FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "kto", "classification", "text")
 METHODS = ("lora", "qlora", "full")
 _QUESTIONS = (
     ("--facts-change", "facts_change", "whether the facts in the answers change often (default: no)"),

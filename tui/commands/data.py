@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from core.data.prompts import Kind
     from tui.token_view import TokenView
 
-FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "classification", "text")
+FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "kto", "classification", "text")
 TASKS = ("style", "classification", "extraction", "complex", "generation", "code", "domain", "preference")
 NEAR = 0.85
 _FIRST_ROWS = 10
@@ -26,7 +26,7 @@ MARKS = {"error": "✗", "warning": "!", "note": "·"}
 
 def register(subparsers: Any) -> None:
     """Add the command and its verbs."""
-    from tui.commands import data_card, data_check, data_fix, data_open, data_review, data_stats
+    from tui.commands import data_card, data_check, data_convert, data_fix, data_open, data_review, data_stats
 
     parser = subparsers.add_parser("data", help="check, show, mend and split a data file")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -67,6 +67,7 @@ def register(subparsers: Any) -> None:
     data_stats.register(verbs)
     data_card.register(verbs)
     data_fix.register(verbs)
+    data_convert.register(verbs)
     data_review.register(verbs)
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from core.data.checks.repeats import Ids, Repeats
 from core.data.example import Example
 
-Again = Callable[[int], tuple[Example, Any]]
-"""The example and the value of a row."""
+Again = Callable[[int], Example]
+"""The example of a row."""
 _EVERY = 500
 
 
@@ -36,8 +35,8 @@ def find_same(
     places = np.flatnonzero(shared)
     repeats = Repeats()
     for number, place in enumerate(places.tolist()):
-        example, value = again(rows[place])
-        repeats.add(example, _verdict(value))
+        example = again(rows[place])
+        repeats.add(example, example.verdict)
         if number % _EVERY == 0:
             stop()
 
@@ -47,9 +46,3 @@ def find_same(
         return first
 
     return repeats, heads
-
-
-def _verdict(value: Any) -> bool | None:
-    """Whether an answer is said to be good or bad (KTO's boolean label)."""
-    label = value.get("label") if isinstance(value, dict) else None
-    return label if isinstance(label, bool) else None

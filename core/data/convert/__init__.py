@@ -1,0 +1,1 @@
+"""Data sets from one format into another, with every loss said."""
