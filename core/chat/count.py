@@ -9,53 +9,84 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from core.chat.tokenizer import ModelTokenizer
 
 # The expressions of Llama 3, Qwen 2 and the GPT-4o family, as their tokenizer.json files give them; GPT-2's is built
 # into ByteLevel. In none of them does an alternative match a space behind another character than white space.
-_SUFFIX = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+# Each comes with what it is for ASCII text alone.
+_ASCII = {"L": "A-Za-z", "N": "0-9", "U": "A-Z", "W": "a-z"}
+_WIDE = {"L": r"\p{L}", "N": r"\p{N}", "U": r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", "W": r"\p{Ll}\p{Lm}\p{Lo}\p{M}"}
 _END = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-_KNOWN = {
-    _SUFFIX + r"|[^\r\n\p{L}\p{N}]?\p{L}+|" + digits + r"| ?[^\s\p{L}\p{N}]+[\r\n]*" + _END
-    for digits in (r"\p{N}", r"\p{N}{1,3}")
-} | {
-    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{suffix}|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{suffix}"
-    + r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*"
-    + _END
-    for suffix in (_SUFFIX + "?", "")
-}  # fmt: skip
+_SUFFIX = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+
+
+def _usual(of: dict[str, str], digits: str) -> str:
+    letters, numbers = (of["L"], of["N"]) if of is _WIDE else (f"[{of['L']}]", f"[{of['N']}]")
+    return (
+        rf"{_SUFFIX}|[^\r\n{of['L']}{of['N']}]?{letters}+|{numbers}{digits}| ?[^\s{of['L']}{of['N']}]+[\r\n]*{_END}"
+    )
+
+
+def _cased(of: dict[str, str], suffix: str) -> str:
+    numbers, lead = of["N"] if of is _WIDE else f"[{of['N']}]", rf"[^\r\n{of['L']}{of['N']}]?"
+    words = rf"{lead}[{of['U']}]*[{of['W']}]+{suffix}|{lead}[{of['U']}]+[{of['W']}]*{suffix}"
+    return rf"{words}|{numbers}{{1,3}}| ?[^\s{of['L']}{of['N']}]+[\r\n/]*{_END}"
+
+
+_KNOWN = {_usual(_WIDE, digits): _usual(_ASCII, digits) for digits in ("", "{1,3}")} | {
+    _cased(_WIDE, suffix): _cased(_ASCII, suffix) for suffix in ("", _SUFFIX + "?")
+}
+_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+"
+Parts = Callable[[str], list[str]]
 _AFTER_SPACE = re.compile(r"\s ").search
 _CUT = re.compile(r"(?<=\S)(?= )").split
 _KEPT = 400_000
 _LONGEST = 200
 
 
-class _Words(dict[str, int]):
-    """Tokens of a word, counted once."""
+class _Pieces(dict[str, int]):
+    """Tokens of a piece of text, counted once."""
 
     def __init__(self, tokenizer: ModelTokenizer) -> None:
         super().__init__()
         self._tokenizer = tokenizer
 
-    def __missing__(self, word: str) -> int:
-        number = len(self._tokenizer.ids(word))
-        if len(word) <= _LONGEST:
+    def __missing__(self, text: str) -> int:
+        number = self._count(text)
+        if len(text) <= _LONGEST:
             if len(self) >= _KEPT:
                 self.clear()
-            self[word] = number
+            self[text] = number
         return number
+
+    def _count(self, text: str) -> int:
+        return len(self._tokenizer.ids(text))
+
+
+class _Words(_Pieces):
+    """Tokens of a word; those of an ASCII word from its parts, of which there are far fewer than words."""
+
+    def __init__(self, tokenizer: ModelTokenizer, parts: Parts | None) -> None:
+        super().__init__(tokenizer)
+        self._parts = parts
+        self._pieces = _Pieces(tokenizer)
+
+    def _count(self, text: str) -> int:
+        if self._parts is None or not text.isascii():
+            return super()._count(text)
+        return sum(map(self._pieces.__getitem__, self._parts(text)))
 
 
 class WordCounter:
     """Counts tokens of texts; make one by `word_counter`. `controls` matches the tokens that are taken out first."""
 
-    def __init__(self, tokenizer: ModelTokenizer, controls: re.Pattern[str]) -> None:
+    def __init__(self, tokenizer: ModelTokenizer, controls: re.Pattern[str], parts: Parts | None) -> None:
         self._tokenizer = tokenizer
         self._controls = controls
-        self._words = _Words(tokenizer)
+        self._words = _Words(tokenizer, parts)
         self._cuts: dict[tuple[str, tuple[int, ...]], tuple[int, ...]] = {}
 
     def count(self, text: str) -> int:
@@ -70,7 +101,7 @@ class WordCounter:
         wanted = sorted(set(borders))
         before: dict[int, int] = {}
         total = position = at = 0
-        for part in self._controls.split(text):
+        for number, part in enumerate(self._controls.split(text)):
             end = position + len(part)
             while at < len(wanted) and wanted[at] <= position:
                 before[wanted[at]] = total
@@ -78,7 +109,9 @@ class WordCounter:
             first = at
             while at < len(wanted) and wanted[at] < end:
                 at += 1
-            if first == at:
+            if first == at and number % 2:
+                total += 1  # a control token
+            elif first == at:
                 total += sum(map(self._words.__getitem__, _words(part)))
             else:
                 total = self._parted(part, position, wanted[first:at], total, before)
@@ -89,21 +122,15 @@ class WordCounter:
 
     def _parted(self, part: str, position: int, wanted: list[int], total: int, before: dict[int, int]) -> int:
         """The total behind `part`, in which the places `wanted` are."""
-        at = 0
-        for word in _words(part):
-            end = position + len(word)
-            first = at
-            while at < len(wanted) and wanted[at] < end:
-                at += 1
-            if first == at:
-                total += self._words[word]
-            else:
-                inside = tuple(place - position for place in wanted[first:at])
-                *counts, whole = self._inside(word, inside)
-                before.update(zip(wanted[first:at], (total + number for number in counts), strict=True))
-                total += whole
-            position = end
-        return total
+        # Where a text is cut hangs on the characters on both sides alone: words away from the places stay the same.
+        places = [place - position for place in wanted]
+        left, right = _words(part[: places[0]]), _words(part[places[-1] :])
+        total += sum(map(self._words.__getitem__, left[:-1]))
+        word = left[-1] + part[places[0] : places[-1]] + right[0]
+        start = places[0] - len(left[-1])
+        *counts, whole = self._inside(word, tuple(place - start for place in places))
+        before.update(zip(wanted, (total + number for number in counts), strict=True))
+        return total + whole + sum(map(self._words.__getitem__, right[1:]))
 
     def _inside(self, word: str, inside: tuple[int, ...]) -> tuple[int, ...]:
         """Tokens of `word` before each place in it, and of all of it."""
@@ -135,28 +162,45 @@ def word_counter(tokenizer: ModelTokenizer) -> WordCounter | None:
     for token in layout.get("added_tokens") or []:
         if " " in token["content"] or any(token.get(flag) for flag in ("lstrip", "rstrip", "single_word")):
             return None
-    if not _byte_level(layout.get("pre_tokenizer")):
+    known = _byte_level(layout.get("pre_tokenizer"))
+    if known is None:
         return None
     # The longest first, as the tokenizer prefers it.
     names = sorted((token["content"] for token in layout.get("added_tokens") or []), key=len, reverse=True)
     controls = re.compile("(" + "|".join(map(re.escape, names)) + ")" if names else r"(?!)")
-    return WordCounter(tokenizer, controls)
+    return WordCounter(tokenizer, controls, known)
 
 
-def _byte_level(layout: Any) -> bool:
-    """Whether this is GPT-2's way of parting a text, or that of a family known to part it before spaces too."""
+def _byte_level(layout: Any) -> Parts | None:
+    """How the tokenizer parts an ASCII text, where that is GPT-2's way or that of a family known to part it before
+    spaces too; None for any other."""
     steps = layout.get("pretokenizers", [layout]) if isinstance(layout, dict) else []
-    parted = False
+    parts: list[Parts] = []
+    digits: list[Parts] = []
     for step in steps:
-        kind = step.get("type")
+        kind, pattern = step.get("type"), ""
         if kind == "ByteLevel" and not step.get("add_prefix_space"):
-            parted = parted or bool(step.get("use_regex", True))
+            pattern = _GPT2 if step.get("use_regex", True) else ""
         elif kind == "Split" and step.get("behavior") == "Isolated" and not step.get("invert"):
-            if (step.get("pattern") or {}).get("Regex") not in _KNOWN:
-                return False
-            parted = True
-        elif kind != "Digits":
-            return False
+            pattern = _KNOWN.get(str((step.get("pattern") or {}).get("Regex")), "")
+            if not pattern:
+                return None
+        elif kind == "Digits" and not parts:
+            pattern = r"[0-9]|[^0-9]+" if step.get("individual_digits") else r"[0-9]+|[^0-9]+"
+        else:
+            return None
+        if pattern:
+            parts.append(re.compile(pattern, re.ASCII).findall)
+            digits += parts if kind == "Digits" else []
+    if not parts or parts == digits:
+        return None
+
+    def parted(text: str) -> list[str]:
+        found = [text]
+        for part in parts:
+            found = [piece for whole in found for piece in part(whole)]
+        return found
+
     return parted
 
 

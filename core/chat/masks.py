@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.chat.template import Template
+from core.chat.template import CLOSE, OPEN, Template
 from core.errors import DiapasonError
 
 Dicts = Sequence[Mapping[str, Any]]
@@ -136,7 +136,7 @@ class Masker:
             return None
         choice = self._choice(chat)
         text, spans = self._template.render_marked(chat.messages, tools=chat.tools, **choice)
-        if len(spans) < len(wanted) or text != self.render(chat):
+        if len(spans) < len(wanted) or not (self._plain(chat) or text == self.render(chat)):
             return None
         turns = [index for index, message in enumerate(chat.messages) if message.get("role") == "assistant"]
         last = max(wanted)
@@ -166,6 +166,10 @@ class Masker:
         if not text.startswith(prompt) or not all(_kept(chat.messages[turn], shown) for turn in wanted):
             return None  # what generation reads before the answer must be what training reads
         return Located(text, [self._with_stop(text, span) for span in kept], len(prompt), "marks")
+
+    def _plain(self, chat: Chat) -> bool:
+        """Whether the marks cannot have changed the text: no row has such characters, no part is looked at again."""
+        return self._template.only_writes and not chat.tools and all(map(_without_marks, chat.messages))
 
     def _with_stop(self, text: str, span: tuple[int, int]) -> tuple[int, int]:
         """The span with the end-of-turn token behind it, where the marks leave that out."""
@@ -241,6 +245,11 @@ class Masker:
         header = after[len(before) : start] if after.startswith(before) else ""
         takes_prompt = "add_generation_prompt" in self._template.source
         return (header if header.strip() and not takes_prompt else ""), tail
+
+
+def _without_marks(message: Mapping[str, Any]) -> bool:
+    """Whether all that the message holds is plain text without the marks."""
+    return all(isinstance(value, str) and OPEN not in value and CLOSE not in value for value in message.values())
 
 
 def _kept(message: Mapping[str, Any], shown: str) -> bool:

@@ -23,8 +23,8 @@ import jinja2.utils
 from core.errors import DiapasonError
 
 # Unicode noncharacters, "not intended for interchange": they frame what a `generation` block writes.
-_OPEN, _CLOSE = "\U0010fffe", "\U0010ffff"
-_FRAME = re.compile(f"[{_OPEN}{_CLOSE}]")
+OPEN, CLOSE = "\U0010fffe", "\U0010ffff"
+_FRAME = re.compile(f"[{OPEN}{CLOSE}]")
 _REASONING = ("reasoning_content", "thinking", "reasoning")
 
 
@@ -45,7 +45,7 @@ class _Generation(jinja2.ext.Extension):
 class _MarkedGeneration(_Generation):
     """The same, with the output between two noncharacters."""
 
-    frame = (_OPEN, _CLOSE)
+    frame = (OPEN, CLOSE)
 
 
 class _Dict:
@@ -117,6 +117,8 @@ def _compile(source: str, *, marked: bool) -> jinja2.Template:
 class Template:
     """One chat template with the names of the special tokens that it may write.
 
+    only_writes: whether all that it writes goes straight to the end, never into a variable or through a filter.
+
     Raises:
         DiapasonError: where `source` is not a template.
     """
@@ -129,6 +131,7 @@ class Template:
             self._plain = _compile(source, marked=False)
             self.has_marks = _uses_generation(source)
             self._marked = _compile(source, marked=True)
+            self.only_writes = _only_writes(source)
         except jinja2.exceptions.TemplateError as error:
             raise DiapasonError(f"the chat template of the model is broken: {error}", where=where) from error
 
@@ -194,6 +197,15 @@ def _uses_generation(source: str) -> bool:
     )
 
 
+def _only_writes(source: str) -> bool:
+    nodes = jinja2.nodes
+    tree = jinja2.Environment(extensions=[_Generation, jinja2.ext.loopcontrols]).parse(source)
+    caught = (nodes.AssignBlock, nodes.CallBlock, nodes.FilterBlock, nodes.Macro, nodes.Block)
+    return not any(tree.find(kind) for kind in caught) and not any(
+        loop.recursive for loop in tree.find_all(nodes.For)
+    )
+
+
 def _unframe(marked: str) -> tuple[str, list[tuple[int, int]]]:
     pieces: list[str] = []
     spans: list[tuple[int, int]] = []
@@ -203,7 +215,7 @@ def _unframe(marked: str) -> tuple[str, list[tuple[int, int]]]:
         pieces.append(marked[position:index])
         length += index - position
         position = index + 1
-        if char == _OPEN:
+        if char == OPEN:
             start, depth = (length if depth == 0 else start), depth + 1
         elif depth:
             depth -= 1
