@@ -189,26 +189,28 @@ def shuffled(text: str, draw: random.Random) -> str:
 
 
 def ours(path: Path) -> dict[str, Any]:
-    """Rows read once; what the near search adds to that is timed by itself."""
-    from core.data.checks.near import NearRows
-    from core.data.checks.repeats import Repeats
+    """Rows read once, in this process; what the near search adds to that is timed by itself."""
+    from core.data.checks.near import NearRows, sketched_parts
+    from core.data.checks.same import find_same
     from core.data.dataset import open_dataset
-    from core.data.near.sample import spread
+    from core.data.near.sample import frames_of, spread
+    from core.data.near.shingles import row_parts
+    from core.data.scan import Scanner
 
     began = time.perf_counter()
     dataset = open_dataset(path)
-    repeats, seconds = Repeats(), 0.0
     start = time.perf_counter()
-    near = NearRows(dataset, spread(dataset), THRESHOLD)
-    seconds += time.perf_counter() - start
+    near = NearRows(THRESHOLD, frames_of([spread(dataset)], row_parts), sketched_parts(dataset.format))
+    seconds = time.perf_counter() - start
     for row in dataset:
-        if row.example is not None:
-            repeats.add(row.example)
-            start = time.perf_counter()
-            near.add(row.example)
-            seconds += time.perf_counter() - start
+        start = time.perf_counter()
+        near.add(row)
+        seconds += time.perf_counter() - start
+    scanner = Scanner(dataset)
+    same = scanner.scan(0, len(dataset))
+    repeats, heads = find_same(same.rows, same.prompts, scanner.again, lambda: None)
     start = time.perf_counter()
-    found = near.found(repeats.heads(), lambda: None)
+    found = near.found(dataset, heads(), lambda: None)
     seconds += time.perf_counter() - start
     folded = repeats.folded()
     pairs = [*zip(found.rows, found.firsts, strict=True), *zip(folded.rows, folded.firsts, strict=True)]
