@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -13,6 +13,7 @@ from core.text import shorten, visible
 from tui.format import bar, count
 
 if TYPE_CHECKING:
+    from core.data.checks.where import Mark
     from core.data.dataset import Row
     from core.data.example import Example
     from core.data.report import Finding, Report
@@ -22,6 +23,11 @@ MARKS: dict[str, tuple[str, str]] = {
     "error": ("✗", "bold $error"),
     "warning": ("!", "$warning"),
     "note": ("·", "$text-muted"),
+}
+MARKED: dict[str, str] = {
+    "error": "bold reverse $error",
+    "warning": "reverse $warning",
+    "note": "underline $accent",
 }
 ROLES = {
     "system": "$text-muted", "user": "bold $accent", "assistant": "bold $success", "tool": "$warning",
@@ -99,7 +105,9 @@ def _asked(example: Example) -> str:
 
 
 def record_conversation(row: Row, turns: Iterable[tuple[str, str]]) -> Content:
-    """The row as a conversation, each turn under its speaker's name."""
+    """The row as a conversation, each turn under its speaker's name, what findings are about marked."""
+    from core.data.checks.where import text_marks
+
     if row.example is None:
         return _unusable(row)
     parts: list[Content | tuple[str, str] | str] = []
@@ -107,7 +115,8 @@ def record_conversation(row: Row, turns: Iterable[tuple[str, str]]) -> Content:
     for number, (speaker, text) in enumerate(turns):
         if number:
             parts.append("\n\n")
-        parts += [(f"{speaker}", ROLES.get(speaker, "bold")), "\n", inert(text[:room])]
+        shown = text[:room]
+        parts += [(f"{speaker}", ROLES.get(speaker, "bold")), "\n", marked(shown, text_marks(shown, row.findings))]
         room -= len(text)
         if room <= 0:
             parts.append((f"\n… {count(-room)} more characters", "$text-muted"))
@@ -116,16 +125,17 @@ def record_conversation(row: Row, turns: Iterable[tuple[str, str]]) -> Content:
 
 
 def record_raw(row: Row) -> Content:
-    """The row's bytes as text, the place of an error marked."""
+    """The row's bytes as text, the characters that findings are about marked."""
+    from core.data.checks.where import Mark, row_marks, text_marks
+
     text = row.raw[: SHOWN_CHARS * 4].decode("utf-8", "replace")
     more = len(text) - SHOWN_CHARS
     text = text[:SHOWN_CHARS]
     at = next((finding.column for finding in row.findings if finding.column is not None), None)
-    if at is None or at > len(text):
-        shown = inert(text)
-    else:
-        before, char, after = text[: at - 1], text[at - 1 : at], text[at:]
-        shown = Content.assemble(inert(before), (visible(char) or "⏎", "bold reverse $error"), inert(after))
+    marks = row_marks(row, text) if more <= 0 else text_marks(text, row.findings)
+    if at is not None and at <= len(text):
+        marks = [Mark(at - 1, at, "bad_json", "error")]
+    shown = marked(text, marks)
     return shown + Content.styled(f"\n… {count(more)} more characters", "$text-muted") if more > 0 else shown
 
 
@@ -177,6 +187,16 @@ def _unusable(row: Row) -> Content:
     problem = next((finding for finding in row.findings if finding.severity == "error"), None)
     why = f"✗ {problem.code}: {visible(problem.message)}" if problem else "✗ this row makes no example"
     return Content.assemble((why, "bold $error"), "\n\n", record_raw(row))
+
+
+def marked(text: str, marks: Sequence[Mark]) -> Content:
+    """`text` made inert, with `marks` (in order, apart from each other) shown in the colour of their severity."""
+    parts: list[Content | tuple[str, str]] = []
+    done = 0
+    for mark in marks:
+        parts += [inert(text[done : mark.start]), (visible(text[mark.start : mark.end]), MARKED[mark.severity])]
+        done = mark.end
+    return Content.assemble(*parts, inert(text[done:]))
 
 
 def inert(text: str) -> Content:

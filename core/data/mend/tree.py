@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from core.errors import DiapasonError
 
@@ -48,10 +49,17 @@ class Text:
         """What the string says."""
         return json.loads(self.raw)
 
+    def offsets(self) -> list[int]:
+        """Where in `raw` each character of the value is written, and where the last one ends."""
+        return list(accumulate((len(piece) for piece in self._pieces()), initial=1))
+
+    def _pieces(self) -> Sequence[str]:
+        body = self.raw[1:-1]
+        return _PIECES.findall(body) if "\\" in body else body
+
     def splice(self, changes: Sequence[Splice]) -> None:
         """Put other text in the place of some characters; all others keep their escapes. Changes must not overlap."""
-        body = self.raw[1:-1]
-        pieces = _PIECES.findall(body) if "\\" in body else body
+        body, pieces = self.raw[1:-1], self._pieces()
         escaped = self.raw.isascii() and _ESCAPED.search(body) is not None
         parts: list[str] = []
         last = 0
@@ -157,6 +165,10 @@ class Document:
         """Every string but keys, with its place, such as ``messages[1].content``."""
         return _texts(self.root, "")
 
+    def places(self) -> Iterator[tuple[int, Item]]:
+        """Every member and item, from the outside in, with the character at which its value begins."""
+        return _places(self.root, len(self.lead))
+
     def find(self, place: str) -> Node | None:
         """The value at `place`, or None."""
         item = self.find_item(place)
@@ -244,6 +256,18 @@ def _texts(value: Node, place: str) -> Iterator[tuple[str, Text]]:
                 yield from _texts(item.value, f"{place}.{name}" if place else name)
             else:
                 yield from _texts(item.value, f"{place}[{number}]")
+
+
+def _places(value: Node, start: int) -> Iterator[tuple[int, Item]]:
+    if not isinstance(value, Nest):
+        return
+    start += 1
+    for item in value.items:
+        name = len(item.key.raw) + len(item.colon) if item.key is not None else 0
+        begin = start + len(item.lead) + name
+        yield begin, item
+        yield from _places(item.value, begin)
+        start += len(item.render()) + 1
 
 
 class _Reader:
