@@ -89,7 +89,3 @@ def bar(part: float, width: int) -> str:
     return ("█" * full + partial).ljust(width)
 
 
-def spark(counts: Sequence[int]) -> str:
-    """A histogram of one line: a bar of eighths for each count; a blank where there is none."""
-    top = max(counts, default=0)
-    return "".join("▁▂▃▄▅▆▇█"[max(0, -(-number * 8 // top) - 1)] if number else " " for number in counts)

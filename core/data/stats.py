@@ -9,14 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.data.dataset import Dataset, Row, open_dataset
 from core.data.languages import language_of
+from core.data.tally import Maker, Tally
 from core.data.workers import scan_all
 from core.errors import UsageError
+
+if TYPE_CHECKING:
+    from core.data.cut import TokenLengths
+    from core.models import ModelInfo
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 BINS = 24
@@ -50,18 +55,19 @@ class Lengths:
             "max": float(numbers.max()),
         }
 
-    def histogram(self, bins: int = BINS) -> tuple[list[int], float, int]:
-        """(counts, width of a bin, how many are beyond the last one): the last bin ends at the 99th percentile."""
+    def histogram(self, bins: int = BINS) -> tuple[list[int], int, int]:
+        """(counts, width of a bin, how many are beyond the last one) of at most `bins` bins.
+
+        The 99th percentile is in the last bin. Widths are whole, so that no bin can hold more values than another.
+        """
         if not self.values:
-            return [], 1.0, 0
+            return [], 1, 0
         numbers = np.frombuffer(self.values, np.uint32)
-        top = max(1.0, float(np.quantile(numbers, 0.99)))
-        width = max(1.0, top / bins)
-        counts = np.bincount(np.minimum(numbers / width, bins).astype(np.int64), minlength=bins + 1)
-        # The 99th percentile itself closes the last bin.
-        edge = int(np.count_nonzero(numbers / width == bins))
-        counts[bins - 1] += edge
-        return counts[:bins].tolist(), width, int(counts[bins]) - edge
+        top = int(np.quantile(numbers, 0.99))
+        width = top // bins + 1
+        used = top // width + 1
+        counts = np.bincount(np.minimum(numbers // width, used), minlength=used + 1)
+        return counts[:used].tolist(), width, int(counts[used])
 
 
 @dataclass(slots=True)
@@ -119,19 +125,10 @@ class StatsTally:
             self._kept(name).add(found)
 
     def _slice(self, row: Row, prompt: int, answer: int) -> None:
-        example = row.example
-        assert example is not None and self.by is not None
-        value: Any
-        if self.by == LABEL and example.label is not None:
-            value = example.label
-        elif self.by == LANGUAGE and not (isinstance(row.value, dict) and LANGUAGE in row.value):
-            said = example.answer or example.text or ""
-            value = language_of(said) or language_of(example.prompt_text)
-        else:
-            value = field_value(row.value, self.by)
-        self.valued += value is not None
-        name = _NONE if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        self._kept(name[:200]).add(Slice(1, prompt, answer))
+        assert self.by is not None
+        name = slice_of(row, self.by)
+        self.valued += name is not None
+        self._kept(_NONE if name is None else name).add(Slice(1, prompt, answer))
 
     def _kept(self, name: str) -> Slice:
         if name not in self.slices and len(self.slices) >= _SLICES:
@@ -141,13 +138,17 @@ class StatsTally:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """The numbers of a data set: what the tally has counted, labels, and the languages of up to 300 rows."""
+    """The numbers of a data set: what the tally has counted, labels, the languages of up to 300 rows.
+
+    tokens: lengths in a model's tokens, where a model was named.
+    """
 
     path: Path
     format: str | None
     tally: StatsTally
     labels: Counter[str]
     languages: Counter[str]
+    tokens: TokenLengths | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document of `diapason data stats --json`, schema 1 (docs/json.md)."""
@@ -170,12 +171,33 @@ class Stats:
                  "answer_mean": part.answer / part.rows}
                 for name, part in ranked(tally.slices)
             ]  # fmt: skip
+        if self.tokens is not None:
+            document["tokens"] = self.tokens.to_json()
         return document
 
 
 def ranked(slices: dict[str, Slice]) -> list[tuple[str, Slice]]:
     """The slices, largest first."""
     return sorted(slices.items(), key=lambda item: (-item[1].rows, item[0]))
+
+
+def slice_of(row: Row, by: str) -> str | None:
+    """The slice that a usable row is in, at most 200 characters; None where it has no such field.
+
+    Args:
+        by: ``label``, ``language``, or a field such as ``meta.topic``.
+    """
+    example, value = row.example, None
+    if by == LABEL and example is not None and example.label is not None:
+        value = example.label
+    elif by == LANGUAGE and example is not None and not (isinstance(row.value, dict) and LANGUAGE in row.value):
+        said = example.answer or example.text or ""
+        value = language_of(said) or language_of(example.prompt_text)
+    else:
+        value = field_value(row.value, by)
+    if value is None:
+        return None
+    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))[:200]
 
 
 def field_value(value: Any, field: str) -> Any:
@@ -194,6 +216,8 @@ def measure(
     by: str | None = None,
     progress: Progress | None = None,
     dataset: Dataset | None = None,
+    model: ModelInfo | None = None,
+    max_length: int | None = None,
 ) -> Stats:
     """The numbers of a data set.
 
@@ -202,6 +226,8 @@ def measure(
         by: what to slice by: ``label``, ``language``, or a field.
         progress: called with (rows, bytes) done; may raise to end it.
         dataset: the opened file, where the caller has it already.
+        model: the model in whose tokens the rows are measured too.
+        max_length: tokens that rows are cut at, with `model`; the recipe's default where it is not given.
 
     Raises:
         UsageError: no row has the field.
@@ -210,7 +236,14 @@ def measure(
     from core.data.checks.language import sample_languages
 
     dataset = dataset or open_dataset(path, format, map)
-    found = scan_all(dataset, [partial(StatsTally, by)], progress or _quietly)
+    makers: list[Maker] = [partial(StatsTally, by)]
+    if model is not None:
+        from core.data.checks.tokens import reader_for, token_maker
+
+        reader = reader_for(model, dataset)
+        reader.load()  # a model that cannot be read is told of before the rows are
+        makers.append(token_maker(reader))
+    found = scan_all(dataset, makers, progress or _quietly)
     tally = found.tallies[0] if found.tallies else StatsTally(by)
     assert isinstance(tally, StatsTally)
     if by is not None and tally.usable and not tally.valued:
@@ -219,7 +252,17 @@ def measure(
         raise UsageError(
             f"no row has the field `{by}`", where=str(path), hint=f"The first row has: {names or 'no fields'}"
         )
-    return Stats(Path(path), dataset.format, tally, found.labels, sample_languages(dataset))
+    tokens = _tokens(found.tallies[-1], model, max_length) if model is not None and found.tallies else None
+    return Stats(Path(path), dataset.format, tally, found.labels, sample_languages(dataset), tokens)
+
+
+def _tokens(tally: Tally, model: ModelInfo, max_length: int | None) -> TokenLengths:
+    from core.data.checks.tokens import TokenTally
+    from core.data.cut import token_lengths
+    from core.recipe import Recipe
+
+    assert isinstance(tally, TokenTally)
+    return token_lengths(tally, model.name, max_length if max_length is not None else Recipe().train.max_length)
 
 
 def _lengths(lengths: Lengths) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from core.data.mend.worksheet import read_worksheet
+from tests.chat_model import make_chat_model
 from tests.tui.screen_text import assert_inert, shown, until
 from tui.app import DiapasonApp
 from tui.screens.browse import BrowseScreen
@@ -304,3 +305,24 @@ async def test_the_data_screen_leads_there_and_marks_the_rows(data: Path) -> Non
         await sees(pilot, "row 1 of 7")
         await press(pilot, "d", "f", "escape")
         await sees(pilot, "− dropped Question 0", "⚑ flagged Zero", "~ edited Another")
+
+
+async def test_rows_that_are_too_long_are_cut_in_the_app(tmp_path: Path) -> None:
+    model = make_chat_model(tmp_path / "model")
+    path = tmp_path / "long.jsonl"
+    words = " ".join(f"word{n}" for n in range(200))
+    path.write_text(chat("Say much, please", words) + chat("Say little, please", "Well."))
+    app = DiapasonApp("mend", path=path, model=str(model), max_length=100)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, lambda: "too_long:truncate" in shown(app) and "word30" in shown(app))
+        await pilot.press("a")
+        await until(pilot, lambda: "1 decided" in shown(app))
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, AskDialog))
+        app.screen.query_one(Input).value = str(tmp_path / "out.jsonl")
+        await pilot.press("enter")
+        await until(pilot, lambda: (tmp_path / "out.jsonl").exists() and "written" in shown(app))
+    first, second = (tmp_path / "out.jsonl").read_text().splitlines(keepends=True)
+    answer = json.loads(first)["messages"][1]["content"]
+    assert words.startswith(answer) and len(answer) < len(words)
+    assert second == chat("Say little, please", "Well.")

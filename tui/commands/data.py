@@ -104,6 +104,11 @@ def near_share(text: str) -> float:
     raise argparse.ArgumentTypeError(f"0, or a number from 0.5 to 1, not {text!r}")
 
 
+def percent(share: float) -> str:
+    """``0 %``, ``< 0.1 %``, ``12.3 %``."""
+    return "< 0.1 %" if 0 < share < 0.0005 else "0 %" if not share else f"{100 * share:.1f} %"
+
+
 def amount(number: int, name: str) -> str:
     """``1 row``, ``1 204 rows``."""
     return f"{count(number)} {name}{'' if number == 1 else 's'}"

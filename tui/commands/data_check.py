@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from core.text import visible
-from tui.commands.data import MARKS, NEAR, TASKS, add_file, amount, near_share, row_number
+from tui.commands.data import MARKS, NEAR, TASKS, add_file, amount, near_share, percent, row_number
 from tui.format import count, duration, size
 
 if TYPE_CHECKING:
@@ -129,11 +129,6 @@ def _token_table(tokens: TokenLengths) -> Iterator[str]:
             f"{mark} {count(lost.max_length):>10} {percent(lost.share):>12} {count(lost.rows):>10}"
             f" {count(lost.answers):>13}"
         )
-
-
-def percent(share: float) -> str:
-    """``0 %``, ``< 0.1 %``, ``12.3 %``."""
-    return "< 0.1 %" if 0 < share < 0.0005 else "0 %" if not share else f"{100 * share:.1f} %"
 
 
 def took(seconds: float) -> str:

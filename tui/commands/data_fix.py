@@ -138,7 +138,15 @@ def _roles(text: str | None) -> dict[str, str]:
 def _list(args: argparse.Namespace) -> int:
     from core.data.report import check
 
-    report = check(args.file, format=args.format, map=args.map, near=args.near or None, against=args.against)
+    model = None
+    if args.max_length is not None:
+        from core.models import find_model
+
+        model = find_model(args.model)
+    report = check(
+        args.file, format=args.format, map=args.map, near=args.near or None, against=args.against, model=model,
+        max_length=args.max_length,
+    )  # fmt: skip
     found = list(_fixable(report))
     rest = sorted({item.code for item in report.findings} - {one["code"] for one in found})
     if args.json:

@@ -25,7 +25,7 @@ from tui.screens.browse_findings import FindingsPane
 from tui.screens.browse_keys import ACTIONS
 from tui.screens.browse_record import LONG_ROW, RecordPane
 from tui.screens.browse_rows import Line, RowList
-from tui.screens.browse_work import Hits, Progress, run_check, run_search, sample_fields
+from tui.screens.browse_work import Hits, Progress, run_check, run_search, sample_fields, tokens_of
 from tui.screens.mend_work import MARKS, Marks, read_marks
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class BrowseScreen(DiapasonScreen):
         self._stop_search = threading.Event()
         self._serial = 0
         self._checking = False
+        self._check_again = False
+        self._with_model = False
         self._located = False
         self._progress = ""
         self._search_state = ""
@@ -154,10 +156,11 @@ class BrowseScreen(DiapasonScreen):
 
     def _start_check(self) -> None:
         self._stop_check = stop = threading.Event()
-        self._checking = True
-        self._progress = "checking …"
+        self._checking, self._check_again = True, False
+        self._progress = f"checking for {shorten(self.record.model, 30)} …" if self._with_model else "checking …"
         self._show_top()
-        work = lambda: run_check(self.dataset, stop, self.post_message)  # noqa: E731
+        model, length = self._model_checked()
+        work = lambda: run_check(self.dataset, stop, self.post_message, model, length)  # noqa: E731
         self.background(work, self._checked, otherwise=self._not_checked, group="check")
 
     @on(Progress)
@@ -173,8 +176,15 @@ class BrowseScreen(DiapasonScreen):
         self._progress = " · ".join(parts)
         self._show_top()
 
+    def _model_checked(self) -> tuple[str | None, int | None]:
+        """The model and the length that the file is checked for, where somebody has chosen one."""
+        return (self.record.model, self.record.max_length) if self._with_model else (None, None)
+
     def _checked(self, report: Report) -> None:
         self._checking = False
+        if self._check_again:
+            self._start_check()
+            return
         self._progress = ""
         self.report = report
         self._show_top()
@@ -187,6 +197,9 @@ class BrowseScreen(DiapasonScreen):
         from core.data.report import CheckCancelled
 
         self._checking = False
+        if self._check_again:
+            self._start_check()
+            return
         self._progress = "check stopped"
         if not isinstance(error, CheckCancelled):
             self._progress = "check failed"
@@ -414,17 +427,25 @@ class BrowseScreen(DiapasonScreen):
 
     def _use_model(self, name: str) -> None:
         self.record.model = name
+        self._see_tokens()
+
+    def _see_tokens(self) -> None:
+        """Show the row as tokens, and check the file anew as this model will see it."""
         self.record.set_mode("tokens")
+        self._with_model = True
+        if self._checking:
+            self._stop_check.set()
+            self._check_again = True
+        elif self._located:
+            self._start_check()
 
     def action_max_length(self) -> None:
         """Ask where rows are cut."""
         self.ask("Cut rows at how many tokens?", self._use_length, value=str(self.record.max_length))
 
     def _use_length(self, text: str) -> None:
-        if not text.isdecimal() or not 1 <= int(text) <= 10_000_000:
-            raise DiapasonError(f"`{text[:20]}` is not a number of tokens", hint="A whole number from 1 on.")
-        self.record.max_length = int(text)
-        self.record.set_mode("tokens")
+        self.record.max_length = tokens_of(text)
+        self._see_tokens()
 
     def action_go(self) -> None:
         """Ask for a row."""
@@ -457,11 +478,15 @@ class BrowseScreen(DiapasonScreen):
 
     def action_mend(self) -> None:
         """See what each fix would do."""
-        self.diapason.open("mend", path=self.dataset.path, dataset=self.dataset, report=self.report)
+        model, length = self._model_checked()
+        self.diapason.open(
+            "mend", path=self.dataset.path, dataset=self.dataset, report=self.report, model=model, max_length=length
+        )
 
     def action_stats(self) -> None:
         """Show the file in numbers."""
-        self.diapason.open("stats", path=self.dataset.path, dataset=self.dataset)
+        model, length = self._model_checked()
+        self.diapason.open("stats", path=self.dataset.path, dataset=self.dataset, model=model, max_length=length)
 
     def action_review(self) -> None:
         """Decide on the rows one by one."""

@@ -51,9 +51,21 @@ class Hits(Message):
         return isinstance(message, Hits) and message.serial == self.serial
 
 
-def run_check(dataset: Dataset, stop: threading.Event, tell: Callable[[Message], object]) -> Report:
-    """Check the file, telling how far it is ten times a second. Raises CheckCancelled when `stop` is set."""
+def run_check(
+    dataset: Dataset,
+    stop: threading.Event,
+    tell: Callable[[Message], object],
+    model: str | None = None,
+    max_length: int | None = None,
+) -> Report:
+    """Check the file, with the tokens of `model` where there is one, telling how far it is ten times a second.
+
+    Raises:
+        CheckCancelled: `stop` is set.
+        DiapasonError: there is no such model, or it cannot be read.
+    """
     from core.data.report import check
+    from core.models import find_model
 
     began = time.monotonic()
     told = began
@@ -69,7 +81,8 @@ def run_check(dataset: Dataset, stop: threading.Event, tell: Callable[[Message],
             time.sleep(0.001)
         return not stop.is_set()
 
-    return check(dataset.path, dataset=dataset, progress=progress)
+    found = find_model(model) if model else None
+    return check(dataset.path, dataset=dataset, progress=progress, model=found, max_length=max_length)
 
 
 def run_search(
@@ -122,6 +135,15 @@ class Models:
         if name not in self._loaded:
             self._loaded[name] = load_chat(find_model(name))
         return view_tokens(self._loaded[name], row.example, max_length)
+
+
+def tokens_of(text: str) -> int:
+    """A length in tokens that somebody has typed. Raises DiapasonError where it is none."""
+    from core.errors import DiapasonError
+
+    if not text.isdecimal() or not 1 <= int(text) <= 10_000_000:
+        raise DiapasonError(f"`{text[:20]}` is not a number of tokens", hint="A whole number from 1 on.")
+    return int(text)
 
 
 def kin(dataset: Dataset, row: Row, findings: Sequence[Finding]) -> dict[str, str]:

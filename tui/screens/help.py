@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from itertools import groupby
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.text import cells, visible
-from tui.actions import key_name
+from tui.actions import Action, key_name
 from tui.screens.base import DiapasonScreen
 
 _KEYS_WIDTH, _TEXT_WIDTH = 15, 51
@@ -51,7 +51,7 @@ class HelpScreen(ModalScreen[None]):
         parts: list[tuple[str, str] | str] = []
         if self.subject.HELP:
             parts.append((self.subject.HELP + "\n\n", "$foreground"))
-        for group, actions in groupby(self.subject.all_actions(), key=lambda action: action.group):
+        for group, actions in _groups(self.subject.all_actions()).items():
             parts.append((group + "\n", "bold $accent"))
             for action in actions:
                 keys = action.shown or " ".join(key_name(key.strip()) for key in action.key.split(","))
@@ -71,6 +71,14 @@ class HelpScreen(ModalScreen[None]):
         kinds = {type(widget) for widget in self.subject.query("*")}
         found = [pair for kind in kinds for pair in getattr(kind, "HELP_KEYS", ())]
         return [*sorted(found, key=lambda pair: pair[0], reverse=True), ("tab", "The next part of the screen.")]
+
+
+def _groups(actions: Iterable[Action]) -> dict[str, list[Action]]:
+    """The actions by their headings, each where it comes first."""
+    found: dict[str, list[Action]] = {}
+    for action in actions:
+        found.setdefault(action.group, []).append(action)
+    return found
 
 
 def _entry(keys: str, text: str, style: str) -> list[tuple[str, str] | str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,6 @@ from tui.widgets.rows import RowList
 
 if TYPE_CHECKING:
     from core.data.mend.offers import Offer
-    from core.data.mend.plan import Plan
     from core.data.report import Finding, Report
 
 
@@ -76,9 +76,8 @@ class MendScreen(SheetScreen):
         """List what can be mended, the worst first, as the report has it."""
         from core.data.mend.offers import offers
 
-        # How long rows may be is asked for by the command line alone.
-        self._offers = {offer.code: offer for offer in offers(self._the_report()) if offer.code != "too_long"}
-        fixes = self._plan().fixes
+        self._offers = {offer.code: offer for offer in offers(self._the_report())}
+        fixes = self.plan().fixes
         for code, offer in self._offers.items():
             # An unknown role is mapped on the command line; here there is no map.
             first = "drop" if code == "bad_role" else offer.choice
@@ -90,11 +89,6 @@ class MendScreen(SheetScreen):
     def _the_report(self) -> Report:
         assert self.report is not None
         return self.report
-
-    def _plan(self) -> Plan:
-        from core.data.mend.plan import Plan
-
-        return self.sheet.plan() if self.sheet is not None else Plan()
 
     @property
     def code(self) -> str | None:
@@ -121,7 +115,7 @@ class MendScreen(SheetScreen):
     # -- showing ------------------------------------------------------------------------------------------
 
     def _show(self) -> None:
-        plan = self._plan()
+        plan = self.plan()
         lines: list[Line] = []
         for code, offer in self._offers.items():
             number = offer.count
@@ -165,8 +159,10 @@ class MendScreen(SheetScreen):
         )
         panel.border_subtitle = place + (" · ← →" if len(rows) > 1 else "")
         report, findings = self._the_report(), self._findings(code)
-        kept = frozenset(number for number, decided in self._plan().rows.items() if decided.keep)
-        work = lambda: mend_view.preview(self.dataset, report, findings, code, choice, row, kept)  # noqa: E731
+        plan = self.plan()
+        kept = frozenset(number for number, decided in plan.rows.items() if decided.keep)
+        plan = replace(plan, fixes={code: choice}, rows={})
+        work = lambda: mend_view.preview(self.dataset, report, findings, plan, row, kept)  # noqa: E731
         self.background(work, self.query_one("#diff", Static).update, group="preview")
         panel.scroll_home(animate=False)
 
@@ -184,7 +180,7 @@ class MendScreen(SheetScreen):
         code = self.code
         if code is None:
             return "nothing can be mended"
-        return "this is decided; u undoes it" if self._plan().fixes.get(code) == self._choices[code] else None
+        return "this is decided; u undoes it" if self.plan().fixes.get(code) == self._choices[code] else None
 
     def why_not_this(self) -> str | None:
         """Why this row cannot be mended alone."""
@@ -193,7 +189,7 @@ class MendScreen(SheetScreen):
         code, row = self.code, self.row
         if code is None or row is None:
             return "this is about the file, not about single rows"
-        decided = self._plan().rows.get(row)
+        decided = self.plan().rows.get(row)
         return "this row is decided; u undoes it" if decided and (code in decided.fixes or decided.drop) else None
 
     def why_not_pick(self) -> str | None:
@@ -224,7 +220,7 @@ class MendScreen(SheetScreen):
         return None if self.row is not None else "this is about the file, not about single rows"
 
     def _safe(self) -> dict[str, str]:
-        fixes = self._plan().fixes
+        fixes = self.plan().fixes
         return {code: offer.choice for code, offer in self._offers.items() if offer.safe and code not in fixes}
 
     def _decide(self, code: str, choice: str, row: int | None = None) -> None:

@@ -13,6 +13,7 @@ from tui.format import count
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
+    from core.data.mend.plan import Plan
     from core.data.mend.row import Change
     from core.data.report import Finding, Report
 
@@ -38,15 +39,15 @@ def preview(
     dataset: Dataset,
     report: Report,
     findings: list[Finding],
-    code: str,
-    choice: str,
+    plan: Plan,
     row: int | None,
     kept: frozenset[int] = frozenset(),
 ) -> Content:
-    """What mending `code` by `choice` does to row `row`; `kept` are rows that a person wants kept.
+    """What the one fix of `plan` does to row `row`; `kept` are rows that a person wants kept.
 
     It reads rows, so it is called in a thread.
     """
+    ((code, choice),) = plan.fixes.items()
     fix = FIXES[code]
     head: list[Part] = [(fix.does, ""), "\n"]
     if findings:
@@ -55,15 +56,14 @@ def preview(
         return Content.assemble(*head)
     if fix.scope == "group":
         return Content.assemble(*head, *_group(dataset, report, code, choice, row, kept))
-    return Content.assemble(*head, *_row(dataset, code, choice, row))
+    return Content.assemble(*head, *_row(dataset, plan, row))
 
 
-def _row(dataset: Dataset, code: str, choice: str, number: int) -> Iterator[Part]:
-    from core.data.mend.plan import Plan
+def _row(dataset: Dataset, plan: Plan, number: int) -> Iterator[Part]:
     from core.data.mend.row import Mender
 
     row = dataset.row(number)
-    made = Mender(dataset, Plan({code: choice})).mend(row)
+    made = Mender(dataset, plan).mend(row)
     if not made.raws:
         yield ("the row is dropped", "bold $error")
         yield "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,8 +90,13 @@ class SheetScreen(DiapasonScreen):
         map: str | None = None,
         dataset: Dataset | None = None,
         report: Report | None = None,
+        model: str | None = None,
+        max_length: int | None = None,
     ) -> None:
         """Decide about the data set `path`; what another screen has opened and checked is taken over.
+
+        Args:
+            model, max_length: whose tokens rows were checked with, and where they are cut, for too_long.
 
         Raises:
             DiapasonError: it cannot be read.
@@ -101,6 +107,8 @@ class SheetScreen(DiapasonScreen):
         self.path = Path(path)
         self.dataset: Dataset = dataset or open_dataset(path, format, map, lazy=True)
         self.report = report
+        self.model = model
+        self.max_length = max_length
         self.sheet: Worksheet | None = None
         self._held: Worksheet | None = None
         self.rows_total = 0
@@ -141,7 +149,9 @@ class SheetScreen(DiapasonScreen):
             self.warn(self.sheet.changed)
         self.sheet_ready()
         if self.report is None:
-            work = lambda: run_check(self.dataset, self._stop, lambda _: True)  # noqa: E731
+            work = lambda: run_check(  # noqa: E731
+                self.dataset, self._stop, lambda _: True, self.model, self.max_length
+            )
             self.background(work, self._checked, otherwise=self._not_checked, group="check")
         else:
             self.report_ready()
@@ -158,6 +168,13 @@ class SheetScreen(DiapasonScreen):
     def _not_checked(self, error: BaseException) -> None:
         if not self._stop.is_set():
             self.fail(error)
+
+    def plan(self) -> Plan:
+        """What was decided so far, with the model that too_long goes by."""
+        from core.data.mend.plan import Plan
+
+        plan = self.sheet.plan() if self.sheet is not None else Plan()
+        return replace(plan, model=self.model or plan.model, max_length=self.max_length)
 
     def sheet_ready(self) -> None:
         """The rows are found and the decisions are there."""
@@ -198,7 +215,7 @@ class SheetScreen(DiapasonScreen):
         if sheet is None:
             return
         check_target(self.dataset, out, False)
-        plan = sheet.plan()
+        plan = self.plan()
         self._writing = "writing …"
         self.show_writing(self._writing)
         map_text = str(self.dataset.mapping) if self.dataset.mapping else None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +19,28 @@ from core.text import visible
 from tui.actions import Action
 from tui.format import count
 from tui.screens.base import DiapasonScreen
-from tui.stats_view import stats_lines
+from tui.screens.browse_work import tokens_of
+from tui.stats_view import plain, score_lines, stats_lines
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
     from core.data.stats import Stats
+    from core.evaluation.slices import SliceScores
+
+_STYLES = {"": "", "cut": "$text-muted", "mark": "$accent"}
 
 
 class _Stopped(DiapasonError):
     """The screen was left before the file was read to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What to measure: slices by a field, tokens of a model, cut at a length."""
+
+    by: str | None
+    model: str | None
+    max_length: int | None
 
 
 class Measured(Message):
@@ -46,20 +61,30 @@ class StatsScreen(DiapasonScreen):
     CSS_PATH = "stats.tcss"
     HELP = (
         "How long prompts and answers are, how many turns, which labels and languages; with b all of it by label, by "
-        "language, or by any field of the rows, so that one sees what there is too much or too little of."
+        "language, or by any field of the rows, so that one sees what there is too much or too little of; where a "
+        "run was evaluated on these rows, its scores too. With m the lengths in a model's tokens, and what a cut "
+        "loses."
     )
     ACTIONS = (
         Action("b", "by", "slice by", "Compare slices: by label, language, or a field such as topic.", footer=True,
-               enabled="why_not_by"),
+               enabled="why_not_yet"),
+        Action("m", "model", "tokens", "Measure the rows in the tokens of a model.", footer=True,
+               enabled="why_not_yet"),
+        Action("l", "max_length", "length", "Choose where rows are cut, in tokens.", footer=True,
+               enabled="why_not_yet"),
     )  # fmt: skip
     AUTO_FOCUS = "#numbers"
 
-    def __init__(self, path: Path | str, dataset: Dataset) -> None:
+    def __init__(
+        self, path: Path | str, dataset: Dataset, model: str | None = None, max_length: int | None = None
+    ) -> None:
         super().__init__()
         self.path = Path(path)
         self.dataset = dataset
-        self.by: str | None = None
+        self.wanted = _Wanted(None, model, max_length)
         self.stats: Stats | None = None
+        self.scores: SliceScores | None = None
+        self._shown = self.wanted
         self._stop = threading.Event()
 
     def compose_body(self) -> ComposeResult:
@@ -69,15 +94,13 @@ class StatsScreen(DiapasonScreen):
 
     def on_mount(self) -> None:
         """Read the file in a thread."""
-        self._measure(None)
+        self._measure(self.wanted)
 
     def on_unmount(self) -> None:
         """Stop reading."""
         self._stop.set()
 
-    def _measure(self, by: str | None) -> None:
-        from core.data.stats import measure
-
+    def _measure(self, wanted: _Wanted) -> None:
         def tell(rows: int, _: int) -> None:
             if self._stop.is_set():
                 raise _Stopped("left")
@@ -85,8 +108,8 @@ class StatsScreen(DiapasonScreen):
 
         self.top(f"{visible(self.dataset.name)} · reading …")
         self.background(
-            lambda: measure(self.path, by=by, progress=tell, dataset=self.dataset),
-            lambda stats: self._show(stats, by),
+            lambda: _read(self.path, self.dataset, wanted, tell),
+            lambda found: self._took(wanted, *found),
             otherwise=self._failed,
             group="stats",
         )
@@ -95,26 +118,83 @@ class StatsScreen(DiapasonScreen):
         """Say how far it is."""
         self.top(f"{visible(self.dataset.name)} · reading: {count(event.rows)} of {count(len(self.dataset))} rows")
 
-    def _show(self, stats: Stats, by: str | None) -> None:
-        self.stats, self.by = stats, by
-        head, *lines = stats_lines(stats)
-        self.top(head)
-        text = "\n".join(lines).strip("\n") or "No row of this file can be trained on."
-        self.query_one("#text", Static).update(Content(text))
+    def _took(self, wanted: _Wanted, stats: Stats, scores: SliceScores | None) -> None:
+        self.stats, self.scores, self._shown = stats, scores, wanted
+        self._draw()
+        self.refresh_keys()
+
+    def on_resize(self) -> None:
+        """The plots follow the width."""
+        self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        if self.stats is None:
+            return
+        width = self.query_one("#numbers").content_size.width - 1
+        head, *lines = stats_lines(self.stats, width)
+        self.top(plain([head]))
+        if self.scores is not None:
+            lines += [[], *score_lines(self.scores)]
+        text = Content("\n").join(
+            Content.assemble(*((piece, _STYLES[kind]) for piece, kind in line)) for line in lines
+        )
+        if not lines:
+            text = Content("No row of this file can be trained on.")
+        self.query_one("#text", Static).update(text)
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, _Stopped):
             return
         self.fail(error)
+        self.wanted = self._shown
         if self.stats is not None:
-            self._show(self.stats, self.by)
+            self._draw()
         else:
             self.top(f"{visible(self.dataset.name)} · not measured")
 
-    def why_not_by(self) -> str | None:
+    def why_not_yet(self) -> str | None:
         """The file must have been read once."""
         return None if self.stats is not None else "the file is being read"
 
+    def _want(self, wanted: _Wanted) -> None:
+        self.wanted = wanted
+        self._measure(wanted)
+
     def action_by(self) -> None:
         """Ask for a field."""
-        self.ask("Slices by what?", self._measure, value=self.by or "", placeholder="label, language, or a field")
+        self.ask("Slices by what?", lambda by: self._want(replace(self.wanted, by=by)), value=self.wanted.by or "",
+                 placeholder="label, language, or a field")  # fmt: skip
+
+    def action_model(self) -> None:
+        """Ask for the model whose tokens are counted."""
+        self.ask(
+            "Count the tokens of which model?",
+            lambda model: self._want(replace(self.wanted, model=model)),
+            value=self.wanted.model or "starter",
+            placeholder="starter, a folder, or a hub id",
+            paths=True,
+        )
+
+    def action_max_length(self) -> None:
+        """Ask where rows are cut."""
+        from core.recipe import Recipe
+
+        length = self.wanted.max_length or Recipe().train.max_length
+        self.ask("Cut rows at how many tokens?", self._use_length, value=str(length))
+
+    def _use_length(self, text: str) -> None:
+        self._want(replace(self.wanted, max_length=tokens_of(text), model=self.wanted.model or "starter"))
+
+
+def _read(
+    path: Path, dataset: Dataset, wanted: _Wanted, tell: Callable[[int, int], None]
+) -> tuple[Stats, SliceScores | None]:
+    """The file's numbers, and by slice the scores of the last run that was evaluated on it."""
+    from core.data.stats import measure
+    from core.evaluation.slices import evaluated_on, slice_scores
+    from core.models import find_model
+
+    model = find_model(wanted.model) if wanted.model else None
+    stats = measure(path, by=wanted.by, progress=tell, dataset=dataset, model=model, max_length=wanted.max_length)
+    run = evaluated_on(path) if wanted.by else None
+    return stats, slice_scores(run, dataset, wanted.by) if run is not None and wanted.by else None

@@ -22,12 +22,15 @@ class Shortener:
         UsageError: no length is given.
     """
 
-    def __init__(self, model: str, max_length: int | None) -> None:
+    def __init__(self, dataset: Dataset, model: str, max_length: int | None) -> None:
         if max_length is None:
             raise UsageError(
-                "too_long needs a length", where="--only too_long", hint="Give --max-length N, and --model M."
+                "too_long needs a length",
+                where="--only too_long",
+                hint="Give --max-length N, and --model M; in the app, l in the data screen.",
             )
         self._limit = max_length
+        self._dataset = dataset
         self._model = model
         self._chat: ChatModel | None = None
 
@@ -47,17 +50,17 @@ class Shortener:
     def chat(self) -> ChatModel:
         """The model's template and tokenizer, read when first needed."""
         if self._chat is None:
-            from core.chat import load_chat
+            from core.data.checks.tokens import reader_for
             from core.models import find_model
 
-            self._chat = load_chat(find_model(self._model))
+            self._chat = reader_for(find_model(self._model), self._dataset).load()
         return self._chat
 
     def is_long(self, row: Row) -> bool:
         """Whether the row is cut."""
         return self.excess(row) > 0
 
-    def shorten(self, dataset: Dataset, row: Row, changes: list[Change]) -> bytes | None:
+    def shorten(self, row: Row, changes: list[Change]) -> bytes | None:
         """The row's bytes with its last answer cut between two tokens; None where it fits, or cannot be made to."""
         from core.data.mend.row import Change
 
@@ -75,10 +78,10 @@ class Shortener:
             answer = whole[: spans[keep - 1][1]]
             if not answer.strip():
                 return None
-            raw = _with_answer(dataset, row, whole, answer)
+            raw = _with_answer(self._dataset, row, whole, answer)
             if raw is None:
                 return None
-            over = self.excess(dataset.read(row.index, row.line, raw))
+            over = self.excess(self._dataset.read(row.index, row.line, raw))
             if not over:
                 cut = whole[len(answer) :]
                 changes.append(Change("too_long", "", cut, "", (answer[-30:], "")))

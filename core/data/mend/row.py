@@ -57,7 +57,7 @@ class Mender:
     def __init__(self, dataset: Dataset, plan: Plan) -> None:
         self.dataset = dataset
         self.plan = plan
-        self._long = Shortener(plan.model, plan.max_length) if _wants(plan, "too_long") else None
+        self._long = Shortener(dataset, plan.model, plan.max_length) if _wants(plan, "too_long") else None
 
     def mend(self, row: Row, decided: RowPlan | None = None) -> Mended:
         """What the plan makes of `row`. Fixes whose finding the row does not have leave it alone."""
@@ -128,7 +128,7 @@ class Mender:
                 break
             row = self._read(row, raw)
         if self._long is not None and row.example is not None and fixes.get("too_long") == "truncate":
-            raw = self._long.shorten(self.dataset, row, made.changes)
+            raw = self._long.shorten(row, made.changes)
             if raw is not None:
                 row = self._read(row, raw)
         return row
