@@ -3,6 +3,7 @@
 A million rows of chat JSON Lines are written to a temporary folder (and removed again), and read once so that they
 lie in the page cache. Then, each in a fresh process and by turns: `wc -l`; a Python loop that counts lines and keeps
 their offsets; Diapason's first page (open, find the first rows, read 50), its whole index, and 200 rows anywhere.
+Then the first page of the same rows packed (gzip, Parquet, UTF-16, a JSON array, CSV), each in a fresh process too.
 Printed: medians, the ratio to the peers, the largest resident memory. Exit code 0 only where the goals are met.
 
     python bench/index_speed.py [--megabytes 1000] [--times 5] [--folder DIR]
@@ -11,6 +12,8 @@ Printed: medians, the ratio to the peers, the largest resident memory. Exit code
 from __future__ import annotations
 
 import argparse
+import csv
+import gzip
 import json
 import os
 import random
@@ -19,12 +22,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ROW_BYTES = 1000
 # Issue 3: first page and any row in milliseconds, the index in seconds, browsing in MB.
-GOALS = {"first page": 150.0, "any row": 70.0, "index": 1500.0, "memory": 300.0}
+OTHERS = ("gzip", "parquet", "utf-16", "array", "csv")
+GOALS = {"first page": 150.0, "any row": 70.0, "index": 1500.0, "memory": 300.0, **dict.fromkeys(OTHERS, 300.0)}
 _LOOP = """
 import sys, time
 began = time.perf_counter()
@@ -65,6 +71,19 @@ print(json.dumps({"first page": first * 1e3, "index": index * 1e3, "any row": sl
                   "cached": cached * 1e3, "memory": peak, "rows": total}))
 """
 
+_FIRST_PAGE = """
+import sys, time
+import numpy, orjson, pyarrow.parquet
+from core.data.dataset import open_dataset
+from core.data.preview import open_preview
+import core.data.index
+began = time.perf_counter()
+first = open_preview(sys.argv[1]) or open_dataset(sys.argv[1])
+assert first.peek() >= 50
+assert all(first.row(number).usable for number in range(50))
+print(time.perf_counter() - began)
+"""
+
 
 def write_rows(path: Path, megabytes: int) -> int:
     """Write chat rows of about a kilobyte until the file has `megabytes`; return how many."""
@@ -84,6 +103,46 @@ def write_rows(path: Path, megabytes: int) -> int:
                 file.write(b"".join(line[:-1] + b', "id": %d}\n' % (rows + number) for line in block))
                 rows += len(block)
     return rows
+
+
+def write_other(path: Path, kind: str) -> Path:
+    """The rows of a JSON Lines file in another layout, beside it."""
+    other = path.with_suffix({"gzip": ".jsonl.gz", "utf-16": ".txt.jsonl", "array": ".json"}.get(kind, f".{kind}"))
+    with path.open("rb") as source:
+        if kind == "gzip":
+            with gzip.open(other, "wb", compresslevel=1) as packed:
+                shutil.copyfileobj(source, packed, 1 << 22)
+        elif kind == "utf-16":
+            with other.open("w", encoding="utf-16") as text:
+                text.writelines(line.decode() for line in source)
+        elif kind == "array":
+            with other.open("wb") as array:
+                array.writelines((b"[" if not row else b",") + line for row, line in enumerate(source))
+                array.write(b"]")
+        elif kind == "csv":
+            with other.open("w", newline="") as table:
+                writer = csv.writer(table)
+                writer.writerow(["prompt", "completion"])
+                for line in source:
+                    turns = json.loads(line)["messages"]
+                    writer.writerow([turns[0]["content"], turns[1]["content"] + "\n" + turns[3]["content"]])
+        else:
+            _write_parquet(source, other)
+    return other
+
+
+def _write_parquet(source: Iterable[bytes], other: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer = None
+    lines = iter(source)
+    while block := list(islice(lines, 50_000)):
+        table = pa.Table.from_pylist([json.loads(line) for line in block])
+        writer = writer or pq.ParquetWriter(other, table.schema)
+        writer.write_table(table)
+    if writer:
+        writer.close()
 
 
 def run(command: list[str], environment: dict[str, str]) -> str:
@@ -127,6 +186,12 @@ def main() -> int:
             assert ours.pop("rows") == rows
             for name, value in ours.items():
                 found.setdefault(name, []).append(value)
+        for kind in OTHERS:
+            other = write_other(path, kind)
+            code = [sys.executable, "-c", _FIRST_PAGE, str(other)]
+            run(code, environment)
+            found[kind] = [float(run(code, environment)) * 1e3 for _ in range(options.times)]
+            other.unlink()
     finally:
         shutil.rmtree(work, ignore_errors=True)
     medians = {name: statistics.median(values) for name, values in found.items()}
@@ -136,8 +201,9 @@ def main() -> int:
         goal = GOALS.get(name)
         met = goal is None or value <= goal * min(1.0, max(options.megabytes / 1000, 0.1) if name == "index" else 1.0)
         worst |= not met
+        title = f"first page, {name}" if name in OTHERS else name
         print(
-            f"{name:<12} {value:>9,.1f} {unit}"
+            f"{title:<20} {value:>9,.1f} {unit}"
             + (f"   goal {goal:,.0f}" + ("" if met else "  MISSED") if goal else "")
         )
     print(f"index: {medians['index'] / medians['wc -l']:.2f} x wc -l, "

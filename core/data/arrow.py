@@ -21,7 +21,7 @@ PARQUET = b"PAR1"
 _BATCH = 1000
 
 
-def parquet_rows(file: IO[bytes], spool: Spool, tell: Tell | None = None) -> str | None:
+def parquet_rows(file: IO[bytes], spool: Spool, tell: Tell | None = None, batch_rows: int = _BATCH) -> str | None:
     """Append the rows of a Parquet file to `spool`, one JSON object a line.
 
     Returns what is wrong where only the rows before a damaged part could be read, else None.
@@ -41,7 +41,7 @@ def parquet_rows(file: IO[bytes], spool: Spool, tell: Tell | None = None) -> str
     total = max(1, source.metadata.num_rows)
     size = file.seek(0, 2)
     try:
-        for batch in source.iter_batches(batch_size=_BATCH):
+        for batch in source.iter_batches(batch_size=batch_rows):
             done += _write(batch, names, spool)
             if tell:
                 tell(size * done // total)
@@ -52,7 +52,7 @@ def parquet_rows(file: IO[bytes], spool: Spool, tell: Tell | None = None) -> str
     return None
 
 
-def stream_rows(files: Iterable[Path], spool: Spool) -> None:
+def stream_rows(files: Iterable[Path], spool: Spool, batch_rows: int = _BATCH) -> None:
     """Append the rows of Arrow stream files (datasets' `save_to_disk`) to `spool`, one JSON object a line.
 
     Raises:
@@ -65,8 +65,8 @@ def stream_rows(files: Iterable[Path], spool: Spool) -> None:
             with pa.memory_map(str(path)) as mapped, _reader(mapped) as reader:
                 names = _labels(reader.schema)
                 for batch in _batches(reader):
-                    for start in range(0, batch.num_rows, _BATCH):
-                        _write(batch.slice(start, _BATCH), names, spool)
+                    for start in range(0, batch.num_rows, batch_rows):
+                        _write(batch.slice(start, batch_rows), names, spool)
         except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
             raise _bad(str(path), error) from error
 

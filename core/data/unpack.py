@@ -99,7 +99,7 @@ def unpack(file: IO[bytes], kind: str, where: str, size: int, tell: Tell | None 
         DiapasonError: there is no room for the copy.
     """
     spool = Spool(where, size)
-    problem = _zstd(file, spool, tell) if kind == "zstd" else _stream(file, _MAKERS[kind], spool, tell)
+    problem = unpack_into(spool, file, kind, tell)
     copy = spool.finish()
     damage = None
     if problem:
@@ -111,6 +111,11 @@ def unpack(file: IO[bytes], kind: str, where: str, size: int, tell: Tell | None 
     return Unpacked(
         copy, RowFinding("compressed", f"packed with {kind} ({_TOOLS[kind]} unpacks it)", detail=kind), damage
     )
+
+
+def unpack_into(spool: Spool, file: IO[bytes], kind: str, tell: Tell | None = None) -> str:
+    """Append the text of `file`, open at its start, to `spool`; return ``truncated``, ``damaged`` or nothing."""
+    return _zstd(file, spool, tell) if kind == "zstd" else _stream(file, _MAKERS[kind], spool, tell)
 
 
 def _stream(file: IO[bytes], make: Callable[[], Any], spool: Spool, tell: Tell | None) -> str:

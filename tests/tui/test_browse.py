@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 import unicodedata
@@ -353,3 +354,24 @@ async def test_the_first_rows_are_there_before_all_are_found(tmp_path: Path, mon
         go_on.set()
         await until(pilot, lambda: isinstance(app.screen, BrowseScreen) and app.screen.report is not None)
         assert screen(pilot).rows.row == 2 and "3 000 rows" in shown(app)
+
+
+async def test_packed_rows_are_shown_before_all_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    find = BrowseScreen._find_rows  # pyright: ignore[reportPrivateUsage]
+
+    def slow(self: BrowseScreen) -> int:
+        assert go.wait(30)
+        return find(self)
+
+    monkeypatch.setattr(BrowseScreen, "_find_rows", slow)
+    path = tmp_path / "data.jsonl.gz"
+    path.write_bytes(gzip.compress("".join(json.dumps(chat(f"q{n}", f"a{n}")) + "\n" for n in range(900)).encode()))
+    app = DiapasonApp("browse", path=path)
+    async with app.run_test(size=LARGE, notifications=True) as pilot:
+        await until(pilot, lambda: "q7 → a7" in shown(app) and "finding its rows" in shown(app))
+        await pilot.press("down", "down")
+        await until(pilot, lambda: "row 3 · line 3" in shown(app) or "row 3 ·" in shown(app))
+        go.set()
+        await until(pilot, lambda: "900 usable" in shown(app))
+        assert "row 3 ·" in shown(app) and "q7 → a7" in shown(app)

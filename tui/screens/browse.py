@@ -59,6 +59,9 @@ class BrowseScreen(DiapasonScreen):
         from core.data.dataset import open_dataset
 
         self.dataset: Dataset = open_dataset(path, format, map, lazy=True)
+        # What rows are read from; while the data is made ready its beginning alone.
+        self._reading = self.dataset
+        self._map = map
         self._start_model = model
         self.report: Report | None = None
         self.chosen: Finding | None = None
@@ -119,7 +122,7 @@ class BrowseScreen(DiapasonScreen):
         self.query_one("#filter", Input).can_focus = False
         self.rows.border_title = "rows"
         self._show_top()
-        self.background(self.dataset.peek, self._first_rows, otherwise=self._broken, group="index")
+        self.background(self._peek, self._first_rows, otherwise=self._broken, group="index")
 
     def on_unmount(self) -> None:
         """Stop the threads; the file stays open until they have noticed."""
@@ -127,8 +130,17 @@ class BrowseScreen(DiapasonScreen):
         self._stop_check.set()
         self._stop_search.set()
 
-    def _first_rows(self, total: int) -> None:
+    def _peek(self) -> tuple[Dataset, int]:
+        """What has the first rows soonest, and how many: data that must be unpacked first is read in part."""
+        from core.data.preview import open_preview
+
+        first = open_preview(self.dataset.path, self.dataset.forced, self._map) or self.dataset
+        return first, first.peek()
+
+    def _first_rows(self, found: tuple[Dataset, int]) -> None:
         """Show the rows that are there at once; all of them are found meanwhile."""
+        self._reading, total = found
+        self.record.dataset = self._reading
         if total:
             self.rows.show(range(total))
             self.rows.border_title = "the first rows"
@@ -141,6 +153,8 @@ class BrowseScreen(DiapasonScreen):
 
     def _rows_found(self, total: int) -> None:
         self._located = True
+        self._reading = self.record.dataset = self.dataset
+        self.rows.forget()
         self.rows.show(range(total), self.rows.row)
         self._title_rows()
         self._start_check()
@@ -274,17 +288,17 @@ class BrowseScreen(DiapasonScreen):
         self.rows.border_subtitle = "esc all rows" if self.chosen is not None or self.needle else ""
 
     def _line(self, row: int, width: int) -> Line:
-        start, end = self.dataset.source.extent(row)
+        start, end = self._reading.source.extent(row)
         size = end - start
         if size > LONG_ROW:
-            head = self.dataset.source.read(start, start + 400).decode("utf-8", "replace")
+            head = self._reading.source.read(start, start + 400).decode("utf-8", "replace")
             return "", "", shorten(f"({size / 1e6:.1f} MB) {head}", width)
         decided = self._marks.of(row) if self._marks else ""
         if decided:
-            text, _ = browse_view.row_line(self.dataset.row(row), width - len(decided) - 1)
+            text, _ = browse_view.row_line(self._reading.row(row), width - len(decided) - 1)
             kind = {"dropped": "error", "kept": ""}.get(decided, "warning")
             return MARKS[decided][0], kind, f"{decided} {text}"
-        text, worst = browse_view.row_line(self.dataset.row(row), width)
+        text, worst = browse_view.row_line(self._reading.row(row), width)
         if worst is None and any(finding.severity == "warning" for finding in self.findings.of_the_file(row)):
             worst = "warning"
         return browse_view.MARKS[worst][0] if worst else "", worst or "", text
