@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from core.data.checks.placeholders import LONGEST, placeholder
+from core.data.checks.skeleton import ascii_tail, skeleton
 from core.data.columns import CONVERSATIONS, IDS, LABELS, PAIRS, TEXTS
 from core.data.dataset import HUGE_ROW, Dataset
 from core.data.example import Example, Message
@@ -58,6 +59,16 @@ class Quick:
         if len(turns) == 2 and turns[0][0] == "user":
             return turns[0][1]
         return "\n\n".join([f"{role}: {text}" for role, text in turns[:-1]])
+
+    @property
+    def skeleton(self) -> bytes:
+        """As `skeleton(prompt_text)`, mostly from its last turn alone."""
+        turns = self.turns
+        if len(turns) == 2 or all(text.isascii() for _, text in turns[:-1]):
+            last = turns[-2][1] if len(turns) > 1 else turns[0][1]
+            if last.isascii() and (tail := ascii_tail(last)):
+                return tail
+        return skeleton(self.prompt_text)
 
     def example(self, row: int, line: int) -> Example:
         """The whole of it."""
@@ -138,6 +149,8 @@ def _shape(names: tuple[str, ...], format: str) -> _Shape | None:
 def _conversation(turns: Any, native: bool, aliases: bool) -> Turns | None:
     """The turns of a plain conversation; None where anything about it is not just so.
 
+    That they have no other fields is for the caller to find out, by the number of keys.
+
     Args:
         native: whether the turns are ShareGPT's.
         aliases: whether its names of roles are at home here.
@@ -150,10 +163,9 @@ def _conversation(turns: Any, native: bool, aliases: bool) -> Turns | None:
         return None
     try:
         for turn in turns:
-            if len(turn) != 2:
-                return None
             text, role = turn[text_key], roles[turn[said_key]]
-            if type(text) is not str or _blank(text):
+            # Nearly every text begins with a letter, which one comparison tells; what is no text raises.
+            if not "!" <= text < "\x7f" and _blank(text):
                 return None
             if len(text) <= LONGEST and _short(text, answer=role == "assistant") is not None:
                 return None
@@ -165,8 +177,7 @@ def _conversation(turns: Any, native: bool, aliases: bool) -> Turns | None:
 
 
 def _blank(text: str) -> bool:
-    # Nearly every text begins with a letter, which one comparison tells.
-    return not "!" <= text < "\x7f" and (not text or text.isspace())
+    return not text or text.isspace()
 
 
 def _plain(value: dict[str, Any], shape: _Shape) -> Quick | None:

@@ -78,13 +78,13 @@ class Scanner:
                 told, size = done, 0
             size += len(raw) + 1
             known = lane.read(raw, named)
-            row = asked = label = None
+            row = asked = label = None  # asked: the prompt's skeleton
             if known is not None:
                 value, quick = known
                 if odd or gated or tallies:
                     row = _looked_at(Row(number, line, raw, value), odd, gated)
                     row.example = quick.example(number, line) if tallies else None
-                asked, label = quick.prompt_text, quick.label
+                asked, label = quick.skeleton, quick.label
             if known is None or (row is not None and row.findings):
                 row = self._dataset.read(number, line, raw)
                 example = row.example
@@ -92,10 +92,10 @@ class Scanner:
                     found.collector.add_row(number, line, row.findings)
                 if example is None:
                     found.collector.invalid(number, line)
-                asked, label = (example.prompt_text, example.label) if example else (None, None)
+                asked, label = (skeleton(example.prompt_text), example.label) if example else (None, None)
             if asked is not None:
                 found.rows.append(number)
-                found.prompts.append(xxhash.xxh3_64_intdigest(skeleton(asked)))
+                found.prompts.append(xxhash.xxh3_64_intdigest(asked))
                 if label is not None:
                     found.labels[label] += 1
             if row is not None:

@@ -15,10 +15,15 @@ Bools = np.ndarray[Any, np.dtype[np.bool_]]
 Places = np.ndarray[Any, np.dtype[np.int64]]
 _QUOTE, _COLON, _BACKSLASH, _AT = 0x22, 0x3A, 0x5C, 0x40
 # An opening bracket and what may follow it in a mark; EF begins DeepSeek's wide bar.
-_OPENINGS = tuple(
-    (opening, np.isin(np.arange(256), [*range(65, 91), *range(97, 123), *rest]))
+_OPENINGS = {
+    opening: np.isin(np.arange(256), [*range(65, 91), *range(97, 123), *rest])
     for opening, rest in ((0x3C, b"/|<\xef"), (0x5B, b"/"), (0x7B, b"{ "))
+}
+# One pass that says for each byte whether it is one of them.
+_RARE = bytes(
+    (code < 0x20 and code not in b"\r\n") or code in (0x7F, _BACKSLASH, _AT, *_OPENINGS) for code in range(256)
 )
+_OF_RUNS = bytes(chr(code).isascii() and (chr(code).isalnum() or code in b"_-+:") for code in range(256))
 _RUN, _LEAST_DIGITS = 20, 7
 
 
@@ -33,28 +38,19 @@ def sieve(data: bytes, starts: Places, ends: Places) -> tuple[Bools, Bools, Plac
     block = np.frombuffer(data + bytes(3), np.uint8)
     rows = _Rows(starts, ends)
     characters, text = np.zeros(len(starts), bool), np.zeros(len(starts), bool)
-    places = np.flatnonzero(block == _BACKSLASH)
-    escaped = block[places + 1]
-    rows.mark(characters, places[(escaped == 0x75) | (escaped == 0x62) | (escaped == 0x66)])
-    rows.mark(text, places[escaped == 0x75])
-    places = np.flatnonzero(
-        (block[:-3] == 0x7F) | ((block[:-3] < 0x20) & (block[:-3] != 0x0A) & (block[:-3] != 0x0D))
-    )
-    rows.mark(characters, places)
+    _rare(data, block, rows, characters, text)
     if not data.isascii():
         _wide(block, rows, characters, text)
-    rows.mark(text, np.flatnonzero(block == _AT))
     places = np.flatnonzero(block == _COLON)
     rows.mark(text, places[block[places + 1] == _COLON])
-    for opening, follows in _OPENINGS:
-        places = np.flatnonzero(block == opening)
-        rows.mark(text, places[follows[block[places + 1]]])
-    rows.mark(text, np.flatnonzero(_runs(block)))
-    places = np.flatnonzero((block >= 48) & (block < 58))
+    runs = _runs(data)
+    if runs.any():
+        rows.mark(text, np.flatnonzero(runs))
+    digits = np.flatnonzero(block - np.uint8(48) < 10)
     # Two separators at most stand between the digits of a number, of three bytes each outside of ASCII.
     reach = (_LEAST_DIGITS - 1) * (3 if data.isascii() else 7)
-    rows.mark(text, places[: 1 - _LEAST_DIGITS][places[_LEAST_DIGITS - 1 :] - places[: 1 - _LEAST_DIGITS] <= reach])
-    return characters, text, _keys(block, rows)
+    rows.mark(text, digits[: 1 - _LEAST_DIGITS][digits[_LEAST_DIGITS - 1 :] - digits[: 1 - _LEAST_DIGITS] <= reach])
+    return characters, text, _keys(block, rows, places)
 
 
 class _Rows:
@@ -77,6 +73,20 @@ class _Rows:
         return np.searchsorted(places, self.ends) - np.searchsorted(places, self.starts)
 
 
+def _rare(data: bytes, block: Bytes, rows: _Rows, characters: Bools, text: Bools) -> None:
+    """What stands in ASCII text now and then: escapes, control characters, addresses, the openings of marks."""
+    places = np.flatnonzero(np.frombuffer(data.translate(_RARE), np.bool_))
+    sign, after = block[places], block[places + 1]
+    escaped = sign == _BACKSLASH
+    unicode = escaped & (after == 0x75)
+    rows.mark(characters, places[unicode | (escaped & ((after == 0x62) | (after == 0x66)))])
+    rows.mark(characters, places[(sign < 0x20) | (sign == 0x7F)])
+    odd = unicode | (sign == _AT)
+    for opening, follows in _OPENINGS.items():
+        odd |= (sign == opening) & follows[after]
+    rows.mark(text, places[odd])
+
+
 def _wide(block: Bytes, rows: _Rows, characters: Bools, text: Bools) -> None:
     """Control and zero-width characters, replacement characters, and two wide characters side by side."""
     at = np.flatnonzero(block >= 0xC2)
@@ -97,11 +107,9 @@ def _wide(block: Bytes, rows: _Rows, characters: Bools, text: Bools) -> None:
     rows.mark(text, at[controls | two | (three & (after >= 0x80) & ~plain) | lost | spaced])
 
 
-def _runs(block: Bytes) -> Bools:
+def _runs(data: bytes) -> Bools:
     """The places at which a run begins, or goes on, that is as long as the shortest key."""
-    folded = block | 0x20
-    run = ((folded >= 97) & (folded <= 122)) | ((block >= 48) & (block <= 58))
-    run |= (block == 0x5F) | (block == 0x2D) | (block == 0x2B)
+    run = np.frombuffer(data.translate(_OF_RUNS), np.bool_)
     length = 1
     while length * 2 <= _RUN:
         run = run[:-length] & run[length:]
@@ -109,12 +117,12 @@ def _runs(block: Bytes) -> Bools:
     return run[: length - _RUN] & run[_RUN - length :] if length < _RUN else run
 
 
-def _keys(block: Bytes, rows: _Rows) -> Places:
-    quotes = np.flatnonzero(block == _QUOTE)
-    follows = block[quotes + 1]
-    counts = rows.count(quotes[(follows == _COLON) & (block[quotes - 1] != _BACKSLASH)])
-    blank = quotes[(follows == 0x20) | (follows == 0x09)]
-    blank = blank[block[blank + 2] == _COLON]
+def _keys(block: Bytes, rows: _Rows, colons: Places) -> Places:
+    before = block[colons - 1]
+    quoted = colons[before == _QUOTE]
+    counts = rows.count(quoted[block[quoted - 2] != _BACKSLASH])
+    blank = colons[(before == 0x20) | (before == 0x09)]
+    blank = blank[block[blank - 2] == _QUOTE]
     if len(blank):
         counts[rows.of(blank)] = -1
     return counts
