@@ -72,7 +72,7 @@ class Client:
         self._temperature, self._seed, self._timeout, self._stop = temperature, seed, timeout, stop
         self._key = os.environ.get(KEY_VARIABLE, "").strip()
         self._random = random.Random(seed)
-        self._limit_name = "max_tokens"
+        self._limit_name, self._seeded = "max_tokens", True
         self._local = threading.local()
 
     def ask(
@@ -96,7 +96,7 @@ class Client:
             wait = min(_FIRST_WAIT * 2**attempt * (1 + self._random.random() / 4), _LONGEST_WAIT)
             try:
                 response = self._post(prompt, number, most)
-                if response.status_code == 400 and self._renamed(response.text):
+                if response.status_code in (400, 422) and self._adapts(response.text):
                     response = self._post(prompt, number, most)
                 if response.status_code == 200:
                     return _reply(response.json(), prompt)
@@ -125,9 +125,10 @@ class Client:
             "model": self.model,
             "messages": [{"role": "user", "content": prompt}],
             "temperature": self._temperature,
-            "seed": self._seed + number,
             self._limit_name: most,
         }
+        if self._seeded:
+            body["seed"] = self._seed + number
         session = self._session()
         return session.post(self._url, json=body, timeout=(_CONNECT, self._timeout), allow_redirects=False)
 
@@ -146,10 +147,13 @@ class Client:
             request.headers["Authorization"] = f"Bearer {self._key}"
         return request
 
-    def _renamed(self, text: str) -> bool:
-        """Whether the endpoint wants the limit under its newer name, as OpenAI's own newer models do."""
-        if self._limit_name == "max_tokens" and "max_completion_tokens" in text:
+    def _adapts(self, refusal: str) -> bool:
+        """Whether the request can be put as this endpoint wants it: not all know the same fields."""
+        if self._limit_name == "max_tokens" and "max_completion_tokens" in refusal:
             self._limit_name = "max_completion_tokens"
+            return True
+        if self._seeded and "seed" in refusal:
+            self._seeded = False
             return True
         return False
 

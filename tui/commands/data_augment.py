@@ -1,0 +1,205 @@
+"""`diapason data augment`: variants of rows through an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.text import shorten, visible
+from tui.format import count
+
+if TYPE_CHECKING:
+    from core.data.augment.augment import Augmented, Plan, Wish
+    from core.data.augment.budget import Budget
+
+_SHOWN = 5
+
+
+def register(verbs: Any) -> None:
+    """Add the verb."""
+    from tui.commands.data import add_file, row_number
+
+    parser = verbs.add_parser(
+        "augment",
+        help="have a model write variants of rows, for review",
+        epilog="The key is read from OPENAI_API_KEY; a local server needs none.",
+    )
+    add_file(parser)
+    parser.add_argument("-o", "--out", metavar="OUT", help="file for the variants, .jsonl")
+    parser.add_argument(
+        "--endpoint", metavar="URL", help="address such as http://localhost:8000/v1 (default: OPENAI_BASE_URL)"
+    )
+    parser.add_argument("--model", metavar="M", help="name of the model there")
+    parser.add_argument("-n", type=row_number, default=3, metavar="N", help="variants of each row (default: 3)")
+    parser.add_argument("--budget", type=row_number, metavar="TOKENS", help="tokens to spend at most, both ways")
+    parser.add_argument("--budget-cost", type=_amount, metavar="X", help="money to spend at most")
+    parser.add_argument("--price-in", type=_amount, default=0.0, metavar="X", help="price of a million prompt tokens")
+    parser.add_argument(
+        "--price-out", type=_amount, default=0.0, metavar="X", help="price of a million answer tokens"
+    )
+    parser.add_argument("--rows", metavar="1,5-9", help="rows to vary, from 1 (default: all)")
+    parser.add_argument("--label", metavar="X", help="vary rows of this label only")
+    parser.add_argument("--only-code", metavar="CODE", help="vary rows with this finding only")
+    parser.add_argument("--prompt", metavar="FILE", help="what to ask with: {prompt}, {answer} and {n} are put in")
+    parser.add_argument("--show-prompt", action="store_true", help="print what would be asked with, and end")
+    parser.add_argument("--rate", type=_amount, default=0.0, metavar="N", help="requests a minute at most")
+    parser.add_argument(
+        "--concurrency", type=row_number, default=4, metavar="N", help="requests at once (default: 4)"
+    )
+    parser.add_argument("--temperature", type=_amount, default=0.9, metavar="T", help="of the model (default: 0.9)")
+    parser.add_argument("--timeout", type=_amount, default=120.0, metavar="S", help="seconds for an answer (120)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed sent along (default: 0)")
+    parser.add_argument("--yes", action="store_true", help="do not ask before it starts")
+    parser.add_argument("--force", action="store_true", help="replace OUT where it is there already")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run_augment)
+
+
+def _amount(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if 0 <= number < 1e12:
+        return number
+    raise argparse.ArgumentTypeError(f"a number from 0 on, not {text!r}")
+
+
+def run_augment(args: argparse.Namespace) -> int:
+    """Have variants made; 1 where rows are left because the budget ended, they were refused, or it was stopped."""
+    from core.data.augment.augment import augment, check_out, plan
+    from core.data.dataset import open_dataset
+
+    template = _template(args.prompt)
+    if args.show_prompt:
+        print(template, end="" if template.endswith("\n") else "\n")
+        return 0
+    wish, out = _wish(args, template)
+    dataset = open_dataset(args.file, args.format, args.map)
+    check_out(out, dataset, args.force)
+    planned = plan(dataset, wish)
+    dataset.source.close()
+    if not args.json:
+        print(plan_line(planned, wish), file=sys.stderr)
+        if not args.yes and sys.stdin.isatty() and sys.stderr.isatty() and not _agreed():
+            return 1
+    progress = _progress if sys.stderr.isatty() and not args.json else None
+    done = augment(args.file, out, wish, format=args.format, map=args.map, force=args.force, tell=progress)
+    if progress:
+        print(file=sys.stderr)
+    print(json.dumps(_document(done), ensure_ascii=False) if args.json else "\n".join(result_lines(done, out)))
+    return 1 if done.stopped or done.left or done.refused else 0
+
+
+def _template(given: str | None) -> str:
+    from core.data.augment.prompt import TEMPLATE, check_template
+    from core.errors import DiapasonError
+
+    if given is None:
+        return TEMPLATE
+    try:
+        return check_template(Path(given).expanduser().read_text("utf-8"), given)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DiapasonError(
+            f"cannot be read: {getattr(error, 'strerror', None) or 'no UTF-8'}", where=given
+        ) from error
+
+
+def _wish(args: argparse.Namespace, template: str) -> tuple[Wish, Path]:
+    from core.data.augment.augment import Wish
+    from core.data.augment.budget import Prices
+    from core.data.augment.choose import Choice, parse_spans
+    from core.data.augment.client import base_url
+    from core.data.findings import CODES
+    from core.errors import UsageError
+
+    for name, given in (("-o", args.out), ("--model", args.model)):
+        if not given:
+            raise UsageError(f"{name} is missing", hint="See `diapason data augment --help`.")
+    prices = Prices(args.price_in, args.price_out)
+    if args.budget_cost is not None and not (prices.given or prices.made):
+        raise UsageError("money cannot be counted without prices", where="--budget-cost",
+                         hint="Give --price-in and --price-out, for a million tokens each.")  # fmt: skip
+    if args.only_code is not None and args.only_code not in CODES:
+        raise UsageError(f"`{args.only_code}` is no finding", where="--only-code", hint="`data check` names them.")
+    choice = Choice(parse_spans(args.rows) if args.rows else (), args.label, args.only_code)
+    wish = Wish(
+        base_url(args.endpoint), args.model, args.n, choice, template, args.budget, args.budget_cost, prices,
+        args.rate, min(args.concurrency, 64), args.temperature, args.seed, timeout=max(args.timeout, 1.0),
+    )  # fmt: skip
+    return wish, Path(args.out).expanduser()
+
+
+def plan_line(planned: Plan, wish: Wish) -> str:
+    """What it comes to before anything is asked."""
+    parts = [
+        f"{count(planned.rows)} row{'' if planned.rows == 1 else 's'} × {wish.n} variants",
+        f"at most about {count(planned.given + planned.made)} tokens",
+    ]
+    if wish.prices.given or wish.prices.made:
+        parts[-1] += f" (costs {wish.prices.cost(planned.given, planned.made):.2f})"
+    limits = [f"{count(wish.tokens)} tokens"] if wish.tokens is not None else []
+    limits += [f"{wish.money:g}"] if wish.money is not None else []
+    parts.append(f"budget {' and '.join(limits)}" if limits else "no budget set")
+    parts.append(f"{visible(wish.model)} at {visible(wish.endpoint)}")
+    if planned.unsuited:
+        parts.append(f"{count(planned.unsuited)} rows have no variants")
+    return " · ".join(parts)
+
+
+def _agreed() -> bool:
+    print("Begin? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
+
+def _progress(done: int, total: int, budget: Budget) -> None:
+    tokens, _ = budget.spent()
+    print(f"\r{count(done)} of {count(total)} rows · {count(tokens)} tokens", end="", file=sys.stderr, flush=True)
+
+
+def result_lines(done: Augmented, out: Path) -> list[str]:
+    """What came of it, and what to do next."""
+    money = f" · costs {done.money:.2f}" if done.money else ""
+    lines = [f"{count(done.asked)} rows answered · {count(done.tokens)} tokens{money}"]
+    if done.path is not None:
+        found = done.sifted
+        dropped = [f"{count(number)} {what}" for number, what in (
+            (found.unusable, "not usable"), (found.copies, "copies of the source"),
+            (found.repeats, "copies of each other")) if number]  # fmt: skip
+        tail = f" · dropped: {', '.join(dropped)}" if dropped else ""
+        lines.append(f"{visible(str(done.path))} · {count(found.kept)} of {count(found.made)} variants kept{tail}")
+    for line, why in done.refused[:_SHOWN]:
+        lines.append(f"  line {line} got no answer: {shorten(why, 100)}")
+    if len(done.refused) > _SHOWN:
+        lines.append(f"  and {count(len(done.refused) - _SHOWN)} more")
+    if done.stopped:
+        lines.append(
+            f"Stopped. What was answered is in {visible(str(done.log))}; the same command goes on from there."
+        )
+    elif done.left:
+        lines.append(
+            f"The budget ends here: {count(done.left)} rows are left. With a larger one the same command goes on."
+        )
+    if done.path is not None and done.sifted.kept:
+        lines.append(f"Next: diapason data review {visible(str(out))}")
+    return lines
+
+
+def _document(done: Augmented) -> dict[str, Any]:
+    found = done.sifted
+    return {
+        "schema": 1,
+        "path": str(done.path) if done.path else None,
+        "log": str(done.log) if done.log else None,
+        "answered": done.asked,
+        "left": done.left,
+        "refused": [{"line": line, "why": why} for line, why in done.refused],
+        "variants": {"made": found.made, "kept": found.kept, "unusable": found.unusable, "copies": found.copies,
+                     "repeats": found.repeats},
+        "tokens": done.tokens,
+        "cost": done.money,
+        "stopped": done.stopped,
+    }  # fmt: skip
