@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,7 +47,7 @@ class Endpoint:
 
 
 @contextmanager
-def serve(answer: Callable[[dict[str, Any], int], Answer]) -> Iterator[Endpoint]:
+def serve(answer: Callable[[dict[str, Any], int], Answer]) -> Generator[Endpoint]:
     """The server, for as long as the block runs."""
 
     class Handler(BaseHTTPRequestHandler):

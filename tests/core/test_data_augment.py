@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def good(body: Row, before: int) -> Answer:
 
 
 def run(source: Path, endpoint: Endpoint, out: Path | None = None, **changes: Any) -> Augmented:
-    wish = Wish(endpoint.url, "tiny", **{"n": 2, "timeout": 5.0, **changes})
+    wish = replace(Wish(endpoint.url, "tiny", n=2, timeout=5.0), **changes)
     return augment(source, out or source.with_name("out.jsonl"), wish)
 
 
@@ -102,7 +103,8 @@ def client_marks() -> set[str]:
 
 
 def test_copies_of_the_source_and_of_each_other_are_dropped(tmp_path: Path) -> None:
-    long = "how do the tides of the northern sea come to be so much higher in spring than in the autumn months"
+    long = "how do the tides of the northern sea come to be so much higher in spring than in the autumn months, "
+    long += "and why do the fishermen of the southern harbours tell of them as if they had been bewitched by the moon"
     source = write(tmp_path / "in.jsonl", {"prompt": long, "completion": "moon"}, {"prompt": "b", "completion": "c"})
     answer = [
         {"prompt": long.upper() + "?", "answer": "folded copy"},
@@ -232,7 +234,7 @@ def test_the_key_is_sent_and_never_written_or_shown(tmp_path: Path, monkeypatch:
         return 401, {}, json.dumps({"error": {"message": f"Incorrect API key provided: {key}"}})
 
     with serve(good) as endpoint:
-        run(source, endpoint, tokens=4000, concurrency=1)
+        run(source, endpoint, tokens=1000, concurrency=1)
         assert endpoint.headers[0]["Authorization"] == f"Bearer {key}"
         endpoint.answer = tells
         with pytest.raises(DiapasonError, match="does not accept the key") as raised:

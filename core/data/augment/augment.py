@@ -146,14 +146,14 @@ def augment(
     check_out(out, dataset, force)
     if dataset.format is None:
         raise DiapasonError("the rows have no known format", where=str(path), hint="Say which is which with --map.")
+    rows = [row.index for row, suited in chosen(dataset, wish.choice) if suited]
+    if not rows:
+        raise DiapasonError("no row can have variants", where=str(path))
     log = Log(log_path(out), _about(path, wish, map))
     try:
         budget = Budget(wish.tokens, wish.money, wish.prices, log.kept.given, log.kept.made)
         client = Client(wish.endpoint, wish.model, temperature=wish.temperature, seed=wish.seed, timeout=wish.timeout,
                         stop=stop)  # fmt: skip
-        rows = [row.index for row, suited in chosen(dataset, wish.choice) if suited]
-        if not rows:
-            raise DiapasonError("no row can have variants", where=str(path))
         todo = [row for row in rows if row not in log.kept.variants]
         asking = Asking(client, log, budget, Pace(wish.per_minute), stop, wish.n)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +24,7 @@ URL_VARIABLE, KEY_VARIABLE = "OPENAI_BASE_URL", "OPENAI_API_KEY"
 _TRIES = 6
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 120.0
 _CONNECT = 10.0
+_PIECE, _LARGEST = 1 << 14, 1 << 25
 _AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 # One row may be at fault (too long, refused); these say that no row will do better.
 _HOPELESS = {
@@ -44,6 +47,17 @@ class Reply:
     text: str
     given: int
     made: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    retry_after: str | None
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
 
 
 def base_url(given: str | None) -> str:
@@ -71,6 +85,8 @@ class Client:
         self.model = model
         self._temperature, self._seed, self._timeout, self._stop = temperature, seed, timeout, stop
         self._key = os.environ.get(KEY_VARIABLE, "").strip()
+        if not (self._key.isascii() and self._key.isprintable()) or " " in self._key:
+            raise UsageError("the key has characters that no key has", where=KEY_VARIABLE)
         self._random = random.Random(seed)
         self._limit_name, self._seeded = "max_tokens", True
         self._local = threading.local()
@@ -95,32 +111,33 @@ class Client:
                 return None
             wait = min(_FIRST_WAIT * 2**attempt * (1 + self._random.random() / 4), _LONGEST_WAIT)
             try:
-                response = self._post(prompt, number, most)
-                if response.status_code in (400, 422) and self._adapts(response.text):
-                    response = self._post(prompt, number, most)
-                if response.status_code == 200:
-                    return _reply(response.json(), prompt)
-                problem = f"HTTP {response.status_code}"
-            except ValueError:
-                # A JSON error of requests is both its own and a ValueError: a broken answer may be whole next time.
+                answer = self._post(prompt, number, most)
+                while answer.status in (400, 422) and self._adapts(answer.text):
+                    answer = self._post(prompt, number, most)
+                if answer.status == 200:
+                    return _reply(json.loads(answer.body), prompt)
+                problem = f"HTTP {answer.status}"
+            except (ValueError, RecursionError):
+                # A broken answer may be whole next time.
                 problem = "an answer that is no completion"
                 wasted()
             except OSError as error:
                 problem = _short(error)
-                wasted()
+                if not _never_sent(error):
+                    wasted()
             else:
-                if response.status_code in _HOPELESS:
+                if answer.status in _HOPELESS:
                     raise DiapasonError(
-                        f"{_HOPELESS[response.status_code]} ({problem})", where=self._url, hint=self._says(response)
+                        f"{_HOPELESS[answer.status]} ({problem})", where=self._url, hint=self._says(answer)
                     )
-                if response.status_code not in _AGAIN:
-                    raise RowRefused(f"{problem}: {self._says(response)}", where=self._url)
-                wait = max(wait, min(_retry_after(response.headers.get("Retry-After")), _LONGEST_WAIT))
+                if answer.status not in _AGAIN:
+                    raise RowRefused(f"{problem}: {self._says(answer)}", where=self._url)
+                wait = max(wait, min(_retry_after(answer.retry_after), _LONGEST_WAIT))
             if attempt + 1 < _TRIES and self._stop.wait(wait):
                 return None
         raise RowRefused(f"no answer after {_TRIES} tries: {problem}", where=self._url)
 
-    def _post(self, prompt: str, number: int, most: int) -> requests.Response:
+    def _post(self, prompt: str, number: int, most: int) -> _Answer:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": "user", "content": prompt}],
@@ -129,8 +146,11 @@ class Client:
         }
         if self._seeded:
             body["seed"] = self._seed + number
-        session = self._session()
-        return session.post(self._url, json=body, timeout=(_CONNECT, self._timeout), allow_redirects=False)
+        end = time.monotonic() + self._timeout
+        times = (min(_CONNECT, self._timeout), self._timeout)
+        response = self._session().post(self._url, json=body, timeout=times, allow_redirects=False, stream=True)
+        with response:
+            return _Answer(response.status_code, response.headers.get("Retry-After"), _load(response, end))
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
@@ -157,13 +177,13 @@ class Client:
             return True
         return False
 
-    def _says(self, response: requests.Response) -> str:
+    def _says(self, answer: _Answer) -> str:
         """What the endpoint says about its refusal, on one line, without the key."""
         try:
-            error = response.json().get("error")
+            error = json.loads(answer.body).get("error")
             text = error.get("message") if isinstance(error, dict) else error
-        except (ValueError, AttributeError):
-            text = response.text
+        except (ValueError, AttributeError, RecursionError):
+            text = answer.text
         line = " ".join(str(text or "").split())
         return (line.replace(self._key, "…") if self._key else line)[:200]
 
@@ -197,6 +217,29 @@ def _retry_after(told: str | None) -> float:
         return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):
         return 0.0
+
+
+def _load(response: requests.Response, end: float) -> bytes:
+    """The body, read until `end` (of the monotonic clock): the time-out of requests is for each piece alone."""
+    from requests.exceptions import ReadTimeout
+
+    body = bytearray()
+    for part in response.iter_content(_PIECE):
+        body += part
+        if time.monotonic() > end:
+            raise ReadTimeout
+        if len(body) > _LARGEST:
+            raise ValueError
+    return bytes(body)
+
+
+def _never_sent(error: OSError) -> bool:
+    """Whether the request cannot have reached the endpoint, so that it cost nothing."""
+    from requests.exceptions import ConnectTimeout
+    from urllib3.exceptions import NewConnectionError
+
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError)
 
 
 def _short(error: OSError) -> str:

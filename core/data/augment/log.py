@@ -13,14 +13,14 @@ from typing import IO, Any
 from core.errors import DiapasonError, UsageError
 
 Pair = tuple[str, str]
+_BEGIN = b'{"about": '
 
 
 @dataclass(slots=True)
 class Kept:
-    """What an earlier run left: variants by row, rows that were refused, and the tokens spent (prompt, answer)."""
+    """What an earlier run left: variants by row and the tokens spent (prompt, answer)."""
 
     variants: dict[int, list[Pair]] = field(default_factory=dict[int, list[Pair]])
-    refused: dict[int, str] = field(default_factory=dict[int, str])
     given: int = 0
     made: int = 0
 
@@ -92,10 +92,12 @@ class Log:
 
     def _open(self, about: dict[str, Any]) -> Kept:
         data = self._file.read()
+        if data and not data.startswith(_BEGIN[: len(data)]):
+            raise UsageError("is no log of variants", where=str(self.path), hint="Move it, or choose another -o.")
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
             self._file.truncate(whole)
-        lines = data[:whole].splitlines()
+        lines = data[:whole].split(b"\n")[:-1]
         if not lines:
             self._write({"about": about})
             return Kept()
@@ -127,9 +129,6 @@ def _kept(entries: list[dict[str, Any]]) -> Kept:
         kept.made += cost[1]
         if "row" in entry:
             kept.variants[row] = [(str(prompt), str(answer)) for prompt, answer in entry.get("variants", [])]
-            kept.refused.pop(row, None)
-        elif "refused" in entry:
-            kept.refused[row] = str(entry.get("why", ""))
     # Asked and never heard of again: the endpoint may have counted it.
     kept.given += sum(given for given, _ in open_requests.values())
     kept.made += sum(made for _, made in open_requests.values())
