@@ -14,7 +14,7 @@ import pytest
 from core.data.augment import client
 from core.data.augment.augment import Augmented, Wish, augment, log_path, plan
 from core.data.augment.budget import Pace, Prices, guess_tokens
-from core.data.augment.choose import Choice, parse_spans
+from core.data.augment.choose import Choice, parse_spans, rows_with
 from core.data.augment.prompt import TEMPLATE, fill, parse_variants
 from core.data.dataset import open_dataset
 from core.data.report import check
@@ -265,7 +265,11 @@ def test_rows_are_chosen_by_number_label_and_finding(tmp_path: Path) -> None:
         return plan(source, Wish("http://x/v1", "m", choice=choice)).rows
 
     assert count(Choice()) == 8 and count(Choice(label="a")) == 4
-    assert count(Choice(parse_spans("1, 3-4"), "a")) == 2 and count(Choice(code="template_placeholder")) == 1
+    assert count(Choice(parse_spans("1, 3-4"), "a")) == 2 and count(Choice(label="b", rows={0, 1, 3})) == 2
+    assert rows_with(source, "template_placeholder") == {3}
+    with pytest.raises(UsageError, match="no row has the finding `bad_json`") as raised:
+        rows_with(source, "bad_json")
+    assert raised.value.hint and "template_placeholder" in raised.value.hint
     with pytest.raises(DiapasonError, match="no row can have variants"):
         count(Choice(label="c"))
     with pytest.raises(UsageError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ def _amount(text: str) -> float:
 def run_augment(args: argparse.Namespace) -> int:
     """Have variants made; 1 where rows are left because the budget ended, they were refused, or it was stopped."""
     from core.data.augment.augment import augment, check_out, plan
+    from core.data.augment.choose import rows_with
     from core.data.dataset import open_dataset
 
     template = _template(args.prompt)
@@ -80,6 +82,8 @@ def run_augment(args: argparse.Namespace) -> int:
     wish, out = _wish(args, template)
     dataset = open_dataset(args.file, args.format, args.map)
     check_out(out, dataset, args.force)
+    if args.only_code is not None:
+        wish = replace(wish, choice=replace(wish.choice, rows=rows_with(dataset, args.only_code)))
     planned = plan(dataset, wish)
     dataset.source.close()
     if not args.json:
@@ -125,7 +129,7 @@ def _wish(args: argparse.Namespace, template: str) -> tuple[Wish, Path]:
                          hint="Give --price-in and --price-out, for a million tokens each.")  # fmt: skip
     if args.only_code is not None and args.only_code not in CODES:
         raise UsageError(f"`{args.only_code}` is no finding", where="--only-code", hint="`data check` names them.")
-    choice = Choice(parse_spans(args.rows) if args.rows else (), args.label, args.only_code)
+    choice = Choice(parse_spans(args.rows) if args.rows else (), args.label)
     wish = Wish(
         base_url(args.endpoint), args.model, args.n, choice, template, args.budget, args.budget_cost, prices,
         args.rate, min(args.concurrency, 64), args.temperature, args.seed, timeout=max(args.timeout, 1.0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,18 +18,18 @@ Value = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Rows by number (spans from 1 on, both ends in), by label, by the code of a finding in them; all must hold."""
+    """Rows by number (spans from 1 on, both ends in), by label, out of a set (from 0 on); all must hold."""
 
     spans: tuple[tuple[int, int], ...] = ()
     label: str | None = None
-    code: str | None = None
+    rows: Set[int] | None = None
 
     def takes(self, row: Row) -> bool:
         """Whether the row is asked for."""
         number = row.index + 1
         if self.spans and not any(first <= number <= last for first, last in self.spans):
             return False
-        if self.code is not None and all(finding.code != self.code for finding in row.findings):
+        if self.rows is not None and row.index not in self.rows:
             return False
         return self.label is None or (row.example is not None and _label(row) == self.label)
 
@@ -43,6 +43,18 @@ def parse_spans(text: str) -> tuple[tuple[int, int], ...]:
             raise UsageError(f"`{part.strip()}` is no row number", where="--rows", hint="For example --rows 1,5-9")
         spans.append((int(first), int(last) if dash else int(first)))
     return tuple(spans)
+
+
+def rows_with(dataset: Dataset, code: str) -> frozenset[int]:
+    """The rows (from 0 on) that a check of the whole file names for `code`. Raises UsageError where none does."""
+    from core.data.report import check
+
+    findings = check(dataset.path, dataset=dataset).findings
+    rows = frozenset(row for finding in findings if finding.code == code for row in finding.rows)
+    if not rows:
+        found = ", ".join(dict.fromkeys(finding.code for finding in findings if len(finding.rows))) or "none"
+        raise UsageError(f"no row has the finding `{code}`", where="--only-code", hint=f"There are: {found}.")
+    return rows
 
 
 def chosen(dataset: Dataset, choice: Choice, tell: Callable[[int], None] | None = None) -> Iterator[tuple[Row, bool]]:
