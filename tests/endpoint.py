@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Answer = tuple[int, dict[str, str], str]
-"""Status, headers, body."""
+Answer = tuple[int, dict[str, str], str | Iterable[str]]
+"""Status, headers, body; a body in pieces is sent piece by piece, its Content-Length among the headers."""
 
 
 def completion(content: str, given: int = 100, made: int = 50) -> Answer:
@@ -65,10 +65,12 @@ def serve(answer: Callable[[dict[str, Any], int], Answer]) -> Generator[Endpoint
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                data = text.encode()
-                self.send_header("Content-Length", str(len(data)))
+                pieces = [text] if isinstance(text, str) else text
+                if isinstance(text, str):
+                    self.send_header("Content-Length", str(len(text.encode())))
                 self.end_headers()
-                self.wfile.write(data)
+                for piece in pieces:
+                    self.wfile.write(piece.encode())
             except OSError:
                 # The client gave up.
                 self.close_connection = True

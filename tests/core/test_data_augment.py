@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,45 @@ def test_a_slow_server_is_left_and_a_dead_one_named(tmp_path: Path) -> None:
         run(pairs(tmp_path / "in.jsonl"), endpoint, tmp_path / "dead.jsonl")
 
 
+def test_an_answer_that_only_drips_is_left(tmp_path: Path) -> None:
+    end = threading.Event()
+
+    def drops() -> Iterator[str]:
+        while not end.wait(0.02):
+            yield " " * 20_000
+
+    def dripping(body: Row, before: int) -> Answer:
+        return (200, {"Content-Length": "1000000000"}, drops()) if before == 0 else good(body, before)
+
+    with serve(dripping) as endpoint:
+        done = run(pairs(tmp_path / "in.jsonl", 1), endpoint, timeout=0.3)
+        end.set()
+    assert done.asked == 1 and len(endpoint.bodies) == 2 and done.tokens > 150
+
+
+def test_a_request_that_never_left_costs_nothing(tmp_path: Path) -> None:
+    source = pairs(tmp_path / "in.jsonl", 4)
+    with serve(good) as endpoint:
+        pass
+    done = run(source, endpoint, tokens=100_000)
+    assert done.tokens == 0 and len(done.refused) == 4 and "no connection" in done.refused[0][1]
+
+
+def test_a_file_of_somebody_else_is_not_taken_for_a_log(tmp_path: Path) -> None:
+    source = pairs(tmp_path / "in.jsonl", 1)
+    log_path(tmp_path / "out.jsonl").write_text("half of my download")
+    with serve(good) as endpoint, pytest.raises(UsageError, match="no log of variants"):
+        run(source, endpoint)
+    assert log_path(tmp_path / "out.jsonl").read_text() == "half of my download"
+
+
+def test_a_key_that_no_header_can_hold_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-é\nX")
+    with serve(good) as endpoint, pytest.raises(UsageError, match="characters that no key has") as raised:
+        run(pairs(tmp_path / "in.jsonl", 1), endpoint)
+    assert "sk-" not in str(raised.value) and not endpoint.bodies
+
+
 def test_the_budget_is_never_passed_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     source = pairs(tmp_path / "in.jsonl", 8)
     with serve(good) as endpoint:
@@ -291,9 +331,11 @@ def test_preferences_and_bad_answers_have_no_variants(tmp_path: Path) -> None:
         ('[{"prompt": "a", "answer": "b"}, {"prompt": "c", "ans', [("a", "b")]),
         ('[{"prompt": "a", "answer": "b"}, {"prompt": "a", "answer": "b"}]', [("a", "b")]),
         ('[{"prompt": 5, "answer": null}]', []),
+        ('<think>[{"prompt": "draft", "answer": "x"}]</think>[{"prompt": "a", "answer": "b"}]', [("a", "b")]),
         ("[" * 100_000, []),
         ("no json at all", []),
     ],
+    ids=range(9),
 )
 def test_replies_are_read_robustly(reply: str, expected: list[tuple[str, str]]) -> None:
     assert parse_variants(reply) == expected

@@ -24,6 +24,8 @@ format. Every answer must be right for its own prompt. Do not number them and do
 Reply with JSON alone: a list of {n} objects, each with the texts "prompt" and "answer".
 """
 _PLACES = re.compile(r"\{(prompt|answer|n)\}")
+# So much of a reply is looked at, and in so many places, that no reply takes long to read.
+_LONGEST, _STARTS = 1 << 20, 2000
 _PROMPTS = ("prompt", "instruction", "question", "input", "query", "text")
 _ANSWERS = ("answer", "completion", "output", "response", "label")
 
@@ -54,19 +56,19 @@ def parse_variants(reply: str) -> list[tuple[str, str]]:
     """The (prompt, answer) pairs in a model's reply, none where there are none.
 
     Read are a list, an object around a list, or objects one after the other, also among other words or in a code
-    fence; one that is cut off keeps its whole items.
+    fence; one that is cut off keeps its whole items. What a model thinks aloud before it answers is left out.
     """
-    found = [pair for value in _values(reply) for pair in _pairs(value)]
+    found = [pair for value in _values(reply.rpartition("</think>")[2][:_LONGEST]) for pair in _pairs(value)]
     return list(dict.fromkeys(found))
 
 
 def _values(reply: str) -> list[Any]:
     """All JSON values in a text, of a list that breaks off the items."""
     decoder, values, place = json.JSONDecoder(), list[Any](), 0
-    while True:
+    for _ in range(_STARTS):
         starts = [start for mark in "[{" if (start := reply.find(mark, place)) >= 0]
         if not starts:
-            return values
+            break
         place = min(starts)
         try:
             value, place = decoder.raw_decode(reply, place)
@@ -74,6 +76,7 @@ def _values(reply: str) -> list[Any]:
             place += 1
             continue
         values.append(value)
+    return values
 
 
 def _pairs(value: Any) -> list[tuple[str, str]]:
