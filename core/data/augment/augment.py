@@ -15,6 +15,7 @@ from core.data.augment.budget import Budget, Pace, Prices, guess_tokens
 from core.data.augment.choose import Choice, chosen, shown, variant
 from core.data.augment.client import Client
 from core.data.augment.log import Log
+from core.data.augment.marks import marks
 from core.data.augment.prompt import TEMPLATE, check_template, fill, template_hash
 from core.data.augment.sieve import Sifted, sift
 from core.data.dataset import Dataset, fingerprint, open_dataset
@@ -198,10 +199,9 @@ def _requests(dataset: Dataset, rows: list[int], wish: Wish) -> Iterator[Request
 def _variants(dataset: Dataset, found: dict[int, list[tuple[str, str]]], wish: Wish) -> Iterator[Value]:
     for index in sorted(found):
         row = dataset.row(index)
-        marks = {"synthetic": True, "source_row": index + 1, "synthetic_model": wish.model,
-                 "synthetic_prompt": template_hash(wish.template)}  # fmt: skip
+        made_so = marks(index, wish.model, template_hash(wish.template))
         for prompt, answer in found[index]:
-            value = variant(dataset, row, prompt, answer, marks)
+            value = variant(dataset, row, prompt, answer, made_so)
             if value is not None:
                 yield value
 
