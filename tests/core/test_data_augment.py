@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core.data.augment import client
-from core.data.augment.augment import Augmented, Wish, augment, log_path, plan
+from core.data.augment.augment import Augmented, Wish, augment, log_path, plan, unfinished
 from core.data.augment.budget import Pace, Prices, guess_tokens
 from core.data.augment.choose import Choice, parse_spans, rows_with
 from core.data.augment.prompt import TEMPLATE, fill, parse_variants
@@ -252,6 +252,8 @@ def test_no_other_wish_goes_on_from_a_log(tmp_path: Path) -> None:
     source = pairs(tmp_path / "in.jsonl")
     with serve(good) as endpoint:
         run(source, endpoint, tokens=1)
+        about = unfinished(tmp_path / "out.jsonl")
+        assert about and (about["model"], about["n"], about["prompt"]) == ("tiny", 2, TEMPLATE)
         with pytest.raises(UsageError, match="other values of: n, temperature"):
             run(source, endpoint, n=1, temperature=0.1)
 

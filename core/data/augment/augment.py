@@ -14,7 +14,7 @@ from core.data.augment.asking import Asking, Request, most_tokens
 from core.data.augment.budget import Budget, Pace, Prices, guess_tokens
 from core.data.augment.choose import Choice, chosen, shown, variant
 from core.data.augment.client import Client
-from core.data.augment.log import Log
+from core.data.augment.log import Log, read_about
 from core.data.augment.marks import marks
 from core.data.augment.prompt import TEMPLATE, check_template, fill, template_hash
 from core.data.augment.sieve import Sifted, sift
@@ -85,6 +85,11 @@ class Augmented:
 def log_path(out: Path) -> Path:
     """Where the answers for `out` are kept until it is complete."""
     return out.with_name(f"{out.name}.part")
+
+
+def unfinished(out: Path) -> dict[str, Any] | None:
+    """What an unfinished run into `out` was begun with (endpoint, model, n, prompt …); None where there is none."""
+    return read_about(log_path(out))
 
 
 def plan(dataset: Dataset, wish: Wish) -> Plan:
@@ -183,7 +188,7 @@ def _about(path: Path | str, wish: Wish, map: str | None) -> dict[str, Any]:
     """What answers must share to be of one file; limits and speed may change from run to run."""
     return {
         "source": fingerprint(path)["sha256"], "map": map, "endpoint": wish.endpoint, "model": wish.model,
-        "n": wish.n, "prompt": template_hash(wish.template), "temperature": wish.temperature, "seed": wish.seed,
+        "n": wish.n, "prompt": wish.template, "temperature": wish.temperature, "seed": wish.seed,
     }  # fmt: skip
 
 

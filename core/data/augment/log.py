@@ -13,6 +13,7 @@ from typing import IO, Any
 from core.errors import DiapasonError, UsageError
 
 Pair = tuple[str, str]
+_LONGEST_ABOUT = 1 << 20
 _BEGIN = b'{"about": '
 
 
@@ -23,6 +24,17 @@ class Kept:
     variants: dict[int, list[Pair]] = field(default_factory=dict[int, list[Pair]])
     given: int = 0
     made: int = 0
+
+
+def read_about(path: Path) -> dict[str, Any] | None:
+    """What the log at `path` is for, as it was given to `Log`; None where there is no such log."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_ABOUT)
+    except OSError:
+        return None
+    about = _entry(line).get("about")
+    return about if isinstance(about, dict) else None
 
 
 class Log:
