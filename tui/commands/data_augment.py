@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.text import shorten, visible
+from core.text import visible
+from tui.augment_view import plan_line, result_lines
 from tui.format import count
 
 if TYPE_CHECKING:
-    from core.data.augment.augment import Augmented, Plan, Wish
+    from core.data.augment.augment import Augmented, Wish
     from core.data.augment.budget import Budget
-
-_SHOWN = 5
 
 
 def register(verbs: Any) -> None:
@@ -71,7 +71,7 @@ def _amount(text: str) -> float:
 
 def run_augment(args: argparse.Namespace) -> int:
     """Have variants made; 1 where rows are left because the budget ended, they were refused, or it was stopped."""
-    from core.data.augment.augment import augment, check_out, plan
+    from core.data.augment.augment import augment, check_out, log_path, plan
     from core.data.augment.choose import rows_with
     from core.data.dataset import open_dataset
 
@@ -87,14 +87,19 @@ def run_augment(args: argparse.Namespace) -> int:
     planned = plan(dataset, wish)
     dataset.source.close()
     if not args.json:
-        print(plan_line(planned, wish), file=sys.stderr)
+        print(plan_line(planned, wish, log_path(out)), file=sys.stderr)
         if not args.yes and sys.stdin.isatty() and sys.stderr.isatty() and not _agreed():
             return 1
     progress = _progress if sys.stderr.isatty() and not args.json else None
     done = augment(args.file, out, wish, format=args.format, map=args.map, force=args.force, tell=progress)
     if progress:
         print(file=sys.stderr)
-    print(json.dumps(_document(done), ensure_ascii=False) if args.json else "\n".join(result_lines(done, out)))
+    if args.json:
+        print(json.dumps(_document(done), ensure_ascii=False))
+    else:
+        print("\n".join(result_lines(done)))
+        if done.sifted.kept:
+            print(f"Next: diapason data review {visible(shlex.quote(str(out)))}")
     return 1 if done.stopped or done.left or done.refused else 0
 
 
@@ -137,23 +142,6 @@ def _wish(args: argparse.Namespace, template: str) -> tuple[Wish, Path]:
     return wish, Path(args.out).expanduser()
 
 
-def plan_line(planned: Plan, wish: Wish) -> str:
-    """What it comes to before anything is asked."""
-    parts = [
-        f"{count(planned.rows)} row{'' if planned.rows == 1 else 's'} × {wish.n} variants",
-        f"at most about {count(planned.given + planned.made)} tokens",
-    ]
-    if wish.prices.given or wish.prices.made:
-        parts[-1] += f" (costs {wish.prices.cost(planned.given, planned.made):.2f})"
-    limits = [f"{count(wish.tokens)} tokens"] if wish.tokens is not None else []
-    limits += [f"{wish.money:g}"] if wish.money is not None else []
-    parts.append(f"budget {' and '.join(limits)}" if limits else "no budget set")
-    parts.append(f"{visible(wish.model)} at {visible(wish.endpoint)}")
-    if planned.unsuited:
-        parts.append(f"{count(planned.unsuited)} rows have no variants")
-    return " · ".join(parts)
-
-
 def _agreed() -> bool:
     print("Begin? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().casefold() in ("y", "yes")
@@ -162,34 +150,6 @@ def _agreed() -> bool:
 def _progress(done: int, total: int, budget: Budget) -> None:
     tokens, _ = budget.spent()
     print(f"\r{count(done)} of {count(total)} rows · {count(tokens)} tokens", end="", file=sys.stderr, flush=True)
-
-
-def result_lines(done: Augmented, out: Path) -> list[str]:
-    """What came of it, and what to do next."""
-    money = f" · costs {done.money:.2f}" if done.money else ""
-    lines = [f"{count(done.asked)} rows answered · {count(done.tokens)} tokens{money}"]
-    if done.path is not None:
-        found = done.sifted
-        dropped = [f"{count(number)} {what}" for number, what in (
-            (found.unusable, "not usable"), (found.copies, "copies of the source"),
-            (found.repeats, "copies of each other")) if number]  # fmt: skip
-        tail = f" · dropped: {', '.join(dropped)}" if dropped else ""
-        lines.append(f"{visible(str(done.path))} · {count(found.kept)} of {count(found.made)} variants kept{tail}")
-    for line, why in done.refused[:_SHOWN]:
-        lines.append(f"  line {line} got no answer: {shorten(why, 100)}")
-    if len(done.refused) > _SHOWN:
-        lines.append(f"  and {count(len(done.refused) - _SHOWN)} more")
-    if done.stopped:
-        lines.append(
-            f"Stopped. What was answered is in {visible(str(done.log))}; the same command goes on from there."
-        )
-    elif done.left:
-        lines.append(
-            f"The budget ends here: {count(done.left)} rows are left. With a larger one the same command goes on."
-        )
-    if done.path is not None and done.sifted.kept:
-        lines.append(f"Next: diapason data review {visible(str(out))}")
-    return lines
 
 
 def _document(done: Augmented) -> dict[str, Any]:
