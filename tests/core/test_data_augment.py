@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.data.augment import client
 from core.data.augment.augment import Augmented, Wish, augment, log_path, plan, unfinished
@@ -23,6 +25,8 @@ from core.errors import DiapasonError, UsageError
 from tests.endpoint import Answer, Endpoint, completion, serve, variants
 
 Row = dict[str, Any]
+words = st.text(min_size=1, max_size=12).map(lambda text: f"a{text}z")
+pair = st.tuples(words, words)
 TOPICS = ["tides", "bread", "the moon", "glass", "violins", "honey bees", "granite", "sailing knots"]
 
 
@@ -44,7 +48,7 @@ def pairs(path: Path, count: int = 6) -> Path:
 
 
 def read(path: Path) -> list[Row]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_bytes().split(b"\n") if line]
 
 
 def good(body: Row, before: int) -> Answer:
@@ -208,6 +212,34 @@ def test_a_file_of_somebody_else_is_not_taken_for_a_log(tmp_path: Path) -> None:
     assert log_path(tmp_path / "out.jsonl").read_text() == "half of my download"
 
 
+def test_a_damaged_log_is_named(tmp_path: Path) -> None:
+    source = pairs(tmp_path / "in.jsonl", 3)
+    with serve(good) as endpoint:
+        run(source, endpoint, tokens=1)
+        log = log_path(tmp_path / "out.jsonl")
+        log.write_bytes(log.read_bytes() + b'{"row": 1, "variants": [7], "given": 1, "made": 1}\n')
+        with pytest.raises(DiapasonError, match="damaged"):
+            run(source, endpoint)
+
+
+def test_a_half_written_line_is_asked_again(tmp_path: Path) -> None:
+    source = pairs(tmp_path / "in.jsonl", 3)
+    with serve(good) as endpoint:
+        run(source, endpoint, tokens=1)
+        log = log_path(tmp_path / "out.jsonl")
+        log.write_bytes(log.read_bytes() + b'{"row": 1, "variants": [["a", "b"]], "gi')
+        assert run(source, endpoint).asked == 3 and len(endpoint.bodies) == 3
+
+
+def test_wild_characters_go_through_or_are_dropped(tmp_path: Path) -> None:
+    wild = [("lone \ud800", "x"), ("line \u2028 \u202e end", "\U0001f600\n")]
+    reply = json.dumps([{"prompt": prompt, "answer": answer} for prompt, answer in wild])
+    with serve(lambda body, before: completion(reply)) as endpoint:
+        done = run(pairs(tmp_path / "in.jsonl", 1), endpoint)
+    assert (done.sifted.made, done.sifted.unusable, done.sifted.kept) == (2, 1, 1)
+    assert read(tmp_path / "out.jsonl")[0]["prompt"] == "line \u2028 \u202e end"
+
+
 def test_a_key_that_no_header_can_hold_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-é\nX")
     with serve(good) as endpoint, pytest.raises(UsageError, match="characters that no key has") as raised:
@@ -341,6 +373,14 @@ def test_preferences_and_bad_answers_have_no_variants(tmp_path: Path) -> None:
 )
 def test_replies_are_read_robustly(reply: str, expected: list[tuple[str, str]]) -> None:
     assert parse_variants(reply) == expected
+
+
+@given(st.text(st.characters() | st.sampled_from('[]{}",:\\\n'), max_size=80), st.lists(pair, min_size=1, max_size=4))
+def test_pairs_are_found_among_other_words(noise: str, wanted: list[tuple[str, str]]) -> None:
+    parse_variants(noise)
+    items = json.dumps([{"prompt": prompt, "answer": answer} for prompt, answer in wanted])
+    words = noise.translate(dict.fromkeys(map(ord, "[]{}"), " "))
+    assert parse_variants(f"{words}\n```json\n{items}\n```\n{words}") == list(dict.fromkeys(wanted))
 
 
 def test_braces_of_a_row_stay_what_they_are() -> None:

@@ -122,7 +122,12 @@ class Log:
                 where=str(self.path),
                 hint="Give the same ones to go on, or delete that file to begin again.",
             )
-        return _kept(entries[1:])
+        try:
+            return _kept(entries[1:])
+        except (ValueError, TypeError):
+            raise DiapasonError(
+                "the log of an earlier run is damaged", where=str(self.path), hint="Delete it to begin again."
+            ) from None
 
 
 def _kept(entries: list[dict[str, Any]]) -> Kept:
