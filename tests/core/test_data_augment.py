@@ -295,6 +295,10 @@ def test_the_rate_holds(tmp_path: Path) -> None:
     start = time.monotonic()
     assert all(pace.wait(stop) for _ in range(4))
     assert time.monotonic() - start >= 0.3
+    free = Pace(0)
+    free.hold(0.2)
+    start = time.monotonic()
+    assert free.wait(stop) and time.monotonic() - start >= 0.19
     stop.set()
     assert not pace.wait(stop)
 

@@ -94,7 +94,7 @@ class Asking:
             held = False
 
         try:
-            reply = self._client.ask(request.text, request.row, request.made, before, wasted)
+            reply = self._client.ask(request.text, request.row, request.made, before, wasted, self._pace.hold)
         except RowRefused as error:
             if held:
                 self._budget.settle(request.row, 0, 0)

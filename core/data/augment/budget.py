@@ -78,6 +78,11 @@ class Pace:
         self._next = 0.0
         self._lock = threading.Lock()
 
+    def hold(self, seconds: float) -> None:
+        """Let no request begin for so long."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
     def wait(self, stop: threading.Event) -> bool:
         """Wait for one's turn; False where `stop` was set meanwhile."""
         with self._lock:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 URL_VARIABLE, KEY_VARIABLE = "OPENAI_BASE_URL", "OPENAI_API_KEY"
 _TRIES = 6
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 120.0
+_FIRST_WAIT, _LONGEST_WAIT, _LONGEST_TOLD = 0.5, 120.0, 1800.0
 _CONNECT = 10.0
 _PIECE, _LARGEST = 1 << 14, 1 << 25
 _AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -92,7 +92,13 @@ class Client:
         self._local = threading.local()
 
     def ask(
-        self, prompt: str, number: int, most: int, before: Callable[[], bool], wasted: Callable[[], None]
+        self,
+        prompt: str,
+        number: int,
+        most: int,
+        before: Callable[[], bool],
+        wasted: Callable[[], None],
+        later: Callable[[float], None],
     ) -> Reply | None:
         """The model's answer to `prompt`, of `most` tokens; None where the stop was set.
 
@@ -100,6 +106,7 @@ class Client:
             number: of the row: its seed differs from those of the others.
             before: is called before every try; False ends the asking.
             wasted: is called after a try that may have cost tokens although no answer came.
+            later: is called with the seconds for which the endpoint wants to hear nothing.
 
         Raises:
             RowRefused: this row gets no answer.
@@ -132,7 +139,9 @@ class Client:
                     )
                 if answer.status not in _AGAIN:
                     raise RowRefused(f"{problem}: {self._says(answer)}", where=self._url)
-                wait = max(wait, min(_retry_after(answer.retry_after), _LONGEST_WAIT))
+                told = min(_retry_after(answer.retry_after), _LONGEST_TOLD)
+                later(told)
+                wait = max(wait, told)
             if attempt + 1 < _TRIES and self._stop.wait(wait):
                 return None
         raise RowRefused(f"no answer after {_TRIES} tries: {problem}", where=self._url)
