@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from core.data.columns import CONVERSATIONS, IDS, KNOWN, LABELS, PAIRS, TEXTS
+from core.data.columns import CONVERSATIONS, IDS, KNOWN, LABELS, MARKS, PAIRS, TEXTS
 from core.data.findings import RowFinding
 
 Value = dict[str, Any]
 _NAMES = KNOWN | {"history", "functions", "response", "completion"}
 _TALK = frozenset({"system", "tools", "functions", "label"})
 _ANSWERS = frozenset({"output", "response", "completion", "answer"})
+# What nobody expects a model to learn.
+_QUIET = IDS | MARKS
 _READ = {
-    "alpaca": IDS | _ANSWERS | {"instruction", "input", "system", "history"},
-    "chat": IDS | _TALK | {*CONVERSATIONS},
-    "sharegpt": IDS | _TALK | {*CONVERSATIONS},
-    "preference": IDS | _TALK | {*CONVERSATIONS, "chosen", "rejected", "prompt", "instruction", "input", "history",
+    "alpaca": _QUIET | _ANSWERS | {"instruction", "input", "system", "history"},
+    "chat": _QUIET | _TALK | {*CONVERSATIONS},
+    "sharegpt": _QUIET | _TALK | {*CONVERSATIONS},
+    "preference": _QUIET | _TALK | {*CONVERSATIONS, "chosen", "rejected", "prompt", "instruction", "input", "history",
                                   "question", "query"},
-    "classification": IDS | {*TEXTS, *LABELS},
-    "text": IDS | {"text"},
-    "prompt-completion": IDS | _TALK,
-    "kto": IDS | _TALK | {*CONVERSATIONS},
+    "classification": _QUIET | {*TEXTS, *LABELS},
+    "text": _QUIET | {"text"},
+    "prompt-completion": _QUIET | _TALK,
+    "kto": _QUIET | _TALK | {*CONVERSATIONS},
 }  # fmt: skip
 _KNOWN_ROWS = IDS | _NAMES
 TURN_KEYS = frozenset(

@@ -26,7 +26,16 @@ MARKS = {"error": "✗", "warning": "!", "note": "·"}
 
 def register(subparsers: Any) -> None:
     """Add the command and its verbs."""
-    from tui.commands import data_card, data_check, data_convert, data_fix, data_open, data_review, data_stats
+    from tui.commands import (
+        data_augment,
+        data_card,
+        data_check,
+        data_convert,
+        data_fix,
+        data_open,
+        data_review,
+        data_stats,
+    )
 
     parser = subparsers.add_parser("data", help="check, show, mend and split a data file")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -69,6 +78,7 @@ def register(subparsers: Any) -> None:
     data_fix.register(verbs)
     data_convert.register(verbs)
     data_review.register(verbs)
+    data_augment.register(verbs)
 
 
 def add_file(parser: argparse.ArgumentParser) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.text import visible
+from tui.convert_view import loss_lines
 from tui.format import count
-
-if TYPE_CHECKING:
-    from core.data.convert.losses import Loss
 
 
 def register(verbs: Any) -> None:
@@ -82,13 +79,3 @@ def run_convert(args: argparse.Namespace) -> int:
     if not done.path:
         print("--lossy writes it all the same.")
     return 0 if done.path else 1
-
-
-def loss_lines(losses: list[Loss]) -> Iterator[str]:
-    """What is lost, one line a kind."""
-    for loss in losses:
-        name = f" `{visible(loss.name)}`" if loss.name else ""
-        more = " …" if loss.rows > len(loss.lines) else ""
-        lines = ", ".join(str(line) for line in loss.lines) + more
-        note = f"; {loss.note}" if loss.note else ""
-        yield f"  {count(loss.rows):>7}  {loss.title}{name} (line{'s' if loss.rows > 1 else ''} {lines}){note}"

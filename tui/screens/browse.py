@@ -506,6 +506,15 @@ class BrowseScreen(DiapasonScreen):
         """Decide on the rows one by one."""
         self.diapason.open("review", path=self.dataset.path, dataset=self.dataset, report=self.report)
 
+    def action_convert(self) -> None:
+        """Write the file in another format."""
+        self.diapason.open("convert", path=self.dataset.path, dataset=self.dataset)
+
+    def action_augment(self) -> None:
+        """Have variants written, of the rows of the finding chosen or of all."""
+        listed, code = (self.chosen.rows, self.chosen.code) if self.chosen is not None else (None, "")
+        self.diapason.open("augment", path=self.dataset.path, dataset=self.dataset, listed=listed, listed_as=code)
+
     def on_screen_resume(self) -> None:
         """Mark the rows that something was decided about meanwhile."""
         self._mark_rows()

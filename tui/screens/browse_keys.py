@@ -31,5 +31,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("e", "review", "review", "Go through the rows one by one: keep, drop, flag, edit.", footer=True,
            enabled="why_no_rows"),
     Action("d", "stats", "numbers", "Lengths, turns, labels and languages of the file.", enabled="why_no_rows"),
+    Action("v", "convert", "convert", "Write the file in another format.",
+           enabled="why_no_rows"),
+    Action("a", "augment", "variants", "Have a model write variants of rows, for review.", enabled="why_no_rows"),
     Action("x", "stop_check", "stop check", "Stop the check that runs, or start it again.", enabled="why_no_stop"),
 )  # fmt: skip

@@ -127,5 +127,6 @@ class RecordPane(VerticalScroll):
         self.scroll_home(animate=False)
         line = self.dataset.line(number)
         place = f"row {count(number + 1)}" + (f" · line {count(line)}" if line != number + 1 else "")
-        self.border_title = f"{place} · {self.mode}"
+        origin = browse_view.origin(self.row) if self.row is not None else ""
+        self.border_title = Content(" · ".join(part for part in (place, self.mode, origin) if part))
         self.border_subtitle = " · ".join(f"{mode[0]} {mode}" for mode in MODES if mode != self.mode)

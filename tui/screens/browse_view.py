@@ -124,6 +124,13 @@ def record_conversation(row: Row, turns: Iterable[tuple[str, str]]) -> Content:
     return Content.assemble(*parts)
 
 
+def origin(row: Row) -> str:
+    """Where a row comes from that no person wrote, inert; empty for the others."""
+    from core.data.augment.marks import origin
+
+    return visible(origin(row.value))
+
+
 def record_raw(row: Row) -> Content:
     """The row's bytes as text, the characters that findings are about marked."""
     from core.data.checks.where import Mark, row_marks, text_marks

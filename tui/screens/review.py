@@ -108,7 +108,8 @@ class ReviewScreen(SheetScreen):
         record.scroll_home(animate=False)
         line = self.dataset.line(row.index)
         place = f"row {count(row.index + 1)}" + (f" · line {count(line)}" if line != row.index + 1 else "")
-        record.border_title = place
+        origin = browse_view.origin(row)
+        record.border_title = Content(f"{place} · {origin}" if origin else place)
         problems = [finding for finding in row.findings if finding.severity != "note"]
         kin = [finding for finding in self.report.findings if len(finding.firsts)] if self.report else []
         codes = [problem.code for problem in problems] + [one.code for one in kin if _holds(one.rows, row.index)]

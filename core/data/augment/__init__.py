@@ -1,0 +1,1 @@
+"""Variants of rows, made by a model behind an OpenAI-compatible endpoint."""

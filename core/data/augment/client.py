@@ -1,0 +1,261 @@
+"""Chat completions of an OpenAI-compatible endpoint, asked with patience."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from core.data.augment.budget import guess_tokens
+from core.errors import DiapasonError, UsageError
+
+if TYPE_CHECKING:
+    import requests
+
+URL_VARIABLE, KEY_VARIABLE = "OPENAI_BASE_URL", "OPENAI_API_KEY"
+_TRIES = 6
+_FIRST_WAIT, _LONGEST_WAIT, _LONGEST_TOLD = 0.5, 120.0, 1800.0
+_CONNECT = 10.0
+_PIECE, _LARGEST = 1 << 14, 1 << 25
+_AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+# One row may be at fault (too long, refused); these say that no row will do better.
+_HOPELESS = {
+    401: f"the endpoint does not accept the key; it is read from {KEY_VARIABLE}",
+    402: "the endpoint wants to be paid first",
+    403: f"the endpoint does not let this key in; it is read from {KEY_VARIABLE}",
+    404: "the endpoint knows no such address or model",
+    405: "the endpoint takes no chat completions there",
+}
+
+
+class RowRefused(DiapasonError):
+    """The endpoint will not answer this one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, and what it cost in tokens (guessed high where the endpoint does not say)."""
+
+    text: str
+    given: int
+    made: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    retry_after: str | None
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode("utf-8", "replace")
+
+
+def base_url(given: str | None) -> str:
+    """The endpoint's base URL, from `given` or the environment. Raises UsageError where there is none usable."""
+    url = (given or os.environ.get(URL_VARIABLE, "")).strip().rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(
+            f"`{url}` is no http address" if url else "there is no endpoint",
+            where="--endpoint",
+            hint=f"For example http://localhost:8000/v1, or set {URL_VARIABLE}.",
+        )
+    if parts.username or parts.password or parts.query:
+        raise UsageError("a key does not belong into the address", where="--endpoint", hint=f"Set {KEY_VARIABLE}.")
+    return url.removesuffix("/chat/completions")
+
+
+class Client:
+    """Asks one endpoint for completions of one model; for several threads. The key is read from the environment."""
+
+    def __init__(
+        self, url: str, model: str, *, temperature: float, seed: int, timeout: float, stop: threading.Event
+    ) -> None:
+        self._url = f"{url}/chat/completions"
+        self.model = model
+        self._temperature, self._seed, self._timeout, self._stop = temperature, seed, timeout, stop
+        self._key = os.environ.get(KEY_VARIABLE, "").strip()
+        if not (self._key.isascii() and self._key.isprintable()) or " " in self._key:
+            raise UsageError("the key has characters that no key has", where=KEY_VARIABLE)
+        self._random = random.Random(seed)
+        self._limit_name, self._seeded = "max_tokens", True
+        self._local = threading.local()
+
+    def ask(
+        self,
+        prompt: str,
+        number: int,
+        most: int,
+        before: Callable[[], bool],
+        wasted: Callable[[], None],
+        later: Callable[[float], None],
+    ) -> Reply | None:
+        """The model's answer to `prompt`, of `most` tokens; None where the stop was set.
+
+        Args:
+            number: of the row: its seed differs from those of the others.
+            before: is called before every try; False ends the asking.
+            wasted: is called after a try that may have cost tokens although no answer came.
+            later: is called with the seconds for which the endpoint wants to hear nothing.
+
+        Raises:
+            RowRefused: this row gets no answer.
+            DiapasonError: no row will.
+        """
+        problem = ""
+        for attempt in range(_TRIES):
+            if not before():
+                return None
+            wait = min(_FIRST_WAIT * 2**attempt * (1 + self._random.random() / 4), _LONGEST_WAIT)
+            try:
+                answer = self._post(prompt, number, most)
+                while answer.status in (400, 422) and self._adapts(answer.text):
+                    answer = self._post(prompt, number, most)
+                if answer.status == 200:
+                    return _reply(json.loads(answer.body), prompt)
+                problem = f"HTTP {answer.status}"
+            except (ValueError, RecursionError):
+                # A broken answer may be whole next time.
+                problem = "an answer that is no completion"
+                wasted()
+            except OSError as error:
+                problem = _short(error)
+                if not _never_sent(error):
+                    wasted()
+            else:
+                if answer.status in _HOPELESS:
+                    raise DiapasonError(
+                        f"{_HOPELESS[answer.status]} ({problem})", where=self._url, hint=self._says(answer)
+                    )
+                if answer.status not in _AGAIN:
+                    raise RowRefused(f"{problem}: {self._says(answer)}", where=self._url)
+                told = min(_retry_after(answer.retry_after), _LONGEST_TOLD)
+                later(told)
+                wait = max(wait, told)
+            if attempt + 1 < _TRIES and self._stop.wait(wait):
+                return None
+        raise RowRefused(f"no answer after {_TRIES} tries: {problem}", where=self._url)
+
+    def _post(self, prompt: str, number: int, most: int) -> _Answer:
+        body: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": prompt}],
+            "temperature": self._temperature,
+            self._limit_name: most,
+        }
+        if self._seeded:
+            body["seed"] = self._seed + number
+        end = time.monotonic() + self._timeout
+        times = (min(_CONNECT, self._timeout), self._timeout)
+        response = self._session().post(self._url, json=body, timeout=times, allow_redirects=False, stream=True)
+        with response:
+            return _Answer(response.status_code, response.headers.get("Retry-After"), _load(response, end))
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            import requests
+
+            session = self._local.session = requests.Session()
+            # Given as a function so that no .netrc takes its place.
+            session.auth = self._signed
+        return session
+
+    def _signed(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._key:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+    def _adapts(self, refusal: str) -> bool:
+        """Whether the request can be put as this endpoint wants it: not all know the same fields."""
+        if self._limit_name == "max_tokens" and "max_completion_tokens" in refusal:
+            self._limit_name = "max_completion_tokens"
+            return True
+        if self._seeded and "seed" in refusal:
+            self._seeded = False
+            return True
+        return False
+
+    def _says(self, answer: _Answer) -> str:
+        """What the endpoint says about its refusal, on one line, without the key."""
+        try:
+            error = json.loads(answer.body).get("error")
+            text = error.get("message") if isinstance(error, dict) else error
+        except (ValueError, AttributeError, RecursionError):
+            text = answer.text
+        line = " ".join(str(text or "").split())
+        return (line.replace(self._key, "…") if self._key else line)[:200]
+
+
+def _reply(body: Any, prompt: str) -> Reply:
+    """Raises ValueError where the body is no chat completion."""
+    try:
+        text = body["choices"][0]["message"]["content"]
+    except (KeyError, IndexError, TypeError):
+        raise ValueError from None
+    text = text if isinstance(text, str) else ""
+    usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
+    return Reply(
+        text, _count(usage.get("prompt_tokens"), prompt), _count(usage.get("completion_tokens"), text)
+    )  # fmt: skip
+
+
+def _count(told: Any, text: str) -> int:
+    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else guess_tokens(text)
+
+
+def _retry_after(told: str | None) -> float:
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): seconds or a date."""
+    if not told:
+        return 0.0
+    try:
+        return max(0.0, float(told))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0
+
+
+def _load(response: requests.Response, end: float) -> bytes:
+    """The body, read until `end` (of the monotonic clock): the time-out of requests is for each piece alone."""
+    from requests.exceptions import ReadTimeout
+
+    body = bytearray()
+    for part in response.iter_content(_PIECE):
+        body += part
+        if time.monotonic() > end:
+            raise ReadTimeout
+        if len(body) > _LARGEST:
+            raise ValueError
+    return bytes(body)
+
+
+def _never_sent(error: OSError) -> bool:
+    """Whether the request cannot have reached the endpoint, so that it cost nothing."""
+    from requests.exceptions import ConnectTimeout
+    from urllib3.exceptions import NewConnectionError
+
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return isinstance(error, ConnectTimeout) or isinstance(reason, NewConnectionError)
+
+
+def _short(error: OSError) -> str:
+    """A network error in a few words; its own text may go on for lines."""
+    name = type(error).__name__
+    return {
+        "ConnectionError": "no connection",
+        "ReadTimeout": "it takes too long",
+        "ConnectTimeout": "no connection",
+    }.get(name, name)
