@@ -14,7 +14,7 @@ from core.data.checks.placeholders import check_placeholder
 from core.data.checks.text import check_text
 from core.data.example import Example
 from core.data.findings import RowFinding
-from core.data.formats import build, detect, fits_csv, majority, mixes
+from core.data.formats import build, detect, fits_csv, lacking, majority, mixes
 from core.data.index import Progress
 from core.data.keys import check_extra, tidy
 from core.data.mapping import Mapping, parse_map, suggest
@@ -196,7 +196,7 @@ class Dataset:
         if self.forced or self.source.layout in ("csv", "text"):
             return expected or self._unknown(value, found)
         own = detect(value)
-        if expected is None or own is None or own == expected:
+        if expected is None or own is None or own == expected or lacking(value, expected, own):
             return expected or self._unknown(value, found)
         usable = mixes(expected, own)
         found.append(

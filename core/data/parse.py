@@ -109,7 +109,9 @@ def _parse_slowly(raw: bytes, source: Source, findings: list[RowFinding]) -> Any
 
 def _nonfinite(name: str) -> RowFinding:
     if name[-1:].isdigit():
-        return RowFinding("nonfinite_number", f"{shorten(name, 40)} is more than a number can hold", detail="overflow")
+        return RowFinding(
+            "nonfinite_number", f"{shorten(name, 40)} is more than a number can hold", detail="overflow"
+        )
     return RowFinding("nonfinite_number", f"{name} is not a number in JSON", detail=name)
 
 

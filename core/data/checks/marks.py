@@ -57,7 +57,7 @@ _VARIABLES = (
 )
 # The brace comes first, for the search leaps from one to the next; then what may not stand before it.
 _OPEN = r"\{(?<![\\${}#%=_^/\"'`\w]\{)"
-_YOURS = r"your (?!answer|response|choice|guess|explanation)[^\]\[\n]{1,40}"
+_YOURS = r"your[ _](?!answer|response|choice|guess|explanation)[^\]\[\n]{1,40}"
 _FILL = r"(?:enter|add|type|write|fill in) (?:your|the|a|an|text|name|date|amount|details)\b[^\]\[\n]{0,40}"
 _TEMPLATES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("{{…}}", re.compile(_OPEN + r"\{[ ]?[A-Za-z_][\w.]{0,40}(?:[ ]\w{1,20}){0,2}[ ]?\}\}(?!\})")),
