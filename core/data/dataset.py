@@ -27,6 +27,8 @@ from core.recipe import FORMATS
 
 _SAMPLE = 200
 _SAMPLE_BYTES = 8 << 20
+# A longer one is a sentence, such as an answer that is given several times.
+_LONGEST_LABEL = 60
 # datasets reads JSON Lines in chunks of this size and a line may not be longer (packaged_modules/json/json.py).
 HUGE_ROW = 10 << 20
 
@@ -265,7 +267,8 @@ def _headless(source: Source) -> str | None:
     columns = source.columns
     distinct = [len({row.get(name) for row in rows}) for name in columns]
     label = 0 if distinct[0] < distinct[1] else 1
-    if distinct[label] * 2 > len(rows) or len(rows) < 4:
+    longest = max(len(row.get(columns[label], "")) for row in rows)
+    if distinct[label] * 2 > len(rows) or len(rows) < 4 or longest > _LONGEST_LABEL:
         return None
     source.name_columns(("label", "text") if label == 0 else ("text", "label"))
     return "classification"
