@@ -49,7 +49,9 @@ def json_lines(pairs: Sequence[Pair]) -> bytes:
     return b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows_of(pairs))
 
 
-def table(pairs: Sequence[Pair], delimiter: str = ",", names: Sequence[str] = ("prompt", "completion")) -> str:
+def table(
+    pairs: Sequence[tuple[str, ...]], delimiter: str = ",", names: Sequence[str] = ("prompt", "completion")
+) -> str:
     """The pairs as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")

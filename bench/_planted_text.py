@@ -19,7 +19,7 @@ def put(row: Row, said: str, rng: random.Random, inside: bool = False) -> Row:
     text = str(holder[key])
     way = rng.randrange(4)
     if way == 0:
-        holder[key] = said + ("" if inside else " " if not text[:1].isdigit() else ": ") + text
+        holder[key] = said + ("" if inside else " " if not text[:1].isdigit() else " – ") + text
     elif way == 1:
         holder[key] = text + ("" if inside else rng.choice([" – ", "\n"])) + said
     elif inside:

@@ -49,6 +49,8 @@ def _line(rng: random.Random, region: str) -> phonenumbers.PhoneNumber:
     while True:
         kind = rng.choice([kinds.MOBILE, kinds.FIXED_LINE])
         example = phonenumbers.example_number_for_type(region, kind)
+        if example is None:
+            raise RuntimeError(f"there is no number of {region}")
         digits = str(example.national_number)
         kept = max(2, len(digits) - 7)
         number = phonenumbers.PhoneNumber(

@@ -104,7 +104,7 @@ def judge_file(
 
 
 def _shown(line: bytes) -> str:
-    return repr(line[:300]) + (f" … {line[-60:]!r}" if len(line) > 300 else "")
+    return repr(line[:1500]) + (f" … {line[-300:]!r}" if len(line) > 1500 else "")
 
 
 def print_score(score: Score, codes: Iterable[str], left_out: dict[str, str], shown: int) -> bool:

@@ -32,6 +32,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -39,13 +40,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import _planted_clean  # noqa: E402, F401  (enters its files)
-import _planted_layouts  # noqa: E402, F401
-import _planted_models  # noqa: E402, F401
-import _planted_rows  # noqa: E402, F401  (enters its mutations)
-import _planted_sets  # noqa: E402, F401
-import _planted_text  # noqa: E402, F401
-import _planted_turns  # noqa: E402, F401
 from _planted import KINDS, MUTATIONS, Mutation, Row, dumped, starter_pairs  # noqa: E402
 from _planted_files import CASES  # noqa: E402
 from _score import Score, judge_file, judge_rows, print_score  # noqa: E402
@@ -53,6 +47,10 @@ from _score import Score, judge_file, judge_rows, print_score  # noqa: E402
 from core.data.findings import CODES  # noqa: E402
 from core.data.report import Report, check, unreadable  # noqa: E402
 from core.data.unreadable import Unreadable  # noqa: E402
+
+# They enter what they plant.
+for _name in ("rows", "turns", "text", "layouts", "sets", "models", "clean"):
+    import_module(f"_planted_{_name}")
 
 # Rows of ten megabytes: few of them are as much data as all the rest.
 _HUGE = 5
