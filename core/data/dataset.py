@@ -132,14 +132,17 @@ class Dataset:
         """The exact bytes of row `row`, without its line end."""
         return self.source.raw(row)
 
-    def row(self, row: int) -> Row:
-        """Row `row`, from 0. Raises IndexError where there is none."""
+    def row(self, row: int, *, look: bool = True) -> Row:
+        """Row `row`, from 0; without a look at what its text holds where only its example is wanted.
+
+        Raises IndexError where there is no such row.
+        """
         if row < 0:
             raise IndexError(row)
         index = self.source.known(row)
         if row >= len(index):
             raise IndexError(row)
-        return self.read(row, int(index.lines[row]), self.source.raw(row))
+        return self.read(row, int(index.lines[row]), self.source.raw(row), look=look)
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows()
@@ -149,8 +152,8 @@ class Dataset:
         for row, line, raw in self.source.rows(first):
             yield self.read(row, line, raw)
 
-    def read(self, row: int, line: int, raw: bytes) -> Row:
-        """The row that `raw` makes."""
+    def read(self, row: int, line: int, raw: bytes, *, look: bool = True) -> Row:
+        """The row that `raw` makes; `look` as `row` has it."""
         made = Row(row, line, raw)
         # Settled first: in a CSV file without a header it names the columns.
         if self._detected:
@@ -163,7 +166,7 @@ class Dataset:
         if len(raw) > HUGE_ROW and not _check_size(self.source, row, raw, found):
             return made
         made.value = self._value(row, raw, found)
-        if made.value is not None:
+        if made.value is not None and look:
             if suspicious(raw):
                 check_characters(made.value, found)
             check_text(raw, made.value, found)
