@@ -7,18 +7,24 @@ from typing import Any
 
 from core.data.example import Message
 from core.data.findings import RowFinding
+from core.data.keys import tidy_turn
 
 
 def check_calls(
-    turns: Sequence[Any], messages: Sequence[Message], tools: Sequence[dict[str, Any]], field: str,
+    turns: Sequence[Any], messages: Sequence[Message], tools: Sequence[dict[str, Any]] | None, field: str,
     found: list[RowFinding],
 ) -> None:  # fmt: skip
-    """Add findings about calls. `turns` are the messages as the file has them, `messages` the same as read."""
+    """Add findings about calls. `turns` are the messages as the file has them, `messages` the same as read.
+
+    tools: those that the row offers; None where they cannot be read.
+    """
     if not any(message.tool_calls or message.role == "tool" for message in messages):
         return
+    turns = [tidy_turn(turn, field, []) if isinstance(turn, dict) else turn for turn in turns]
     _check_legacy(turns, field, found)
     _check_ids(turns, messages, field, found)
-    _check_offered(messages, tools, field, found)
+    if tools is not None:
+        _check_offered(messages, tools, field, found)
 
 
 def _check_legacy(turns: Sequence[Any], field: str, found: list[RowFinding]) -> None:

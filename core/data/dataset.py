@@ -14,7 +14,7 @@ from core.data.checks.placeholders import check_placeholder
 from core.data.checks.text import check_text
 from core.data.example import Example
 from core.data.findings import RowFinding
-from core.data.formats import build, detect, fits_csv, majority, mixes
+from core.data.formats import build, detect, fits_csv, lacking, majority, mixes
 from core.data.index import Progress
 from core.data.keys import check_extra, tidy
 from core.data.mapping import Mapping, parse_map, suggest
@@ -27,6 +27,8 @@ from core.recipe import FORMATS
 
 _SAMPLE = 200
 _SAMPLE_BYTES = 8 << 20
+# A longer one is a sentence, such as an answer that is given several times.
+_LONGEST_LABEL = 60
 # datasets reads JSON Lines in chunks of this size and a line may not be longer (packaged_modules/json/json.py).
 HUGE_ROW = 10 << 20
 
@@ -130,14 +132,17 @@ class Dataset:
         """The exact bytes of row `row`, without its line end."""
         return self.source.raw(row)
 
-    def row(self, row: int) -> Row:
-        """Row `row`, from 0. Raises IndexError where there is none."""
+    def row(self, row: int, *, look: bool = True) -> Row:
+        """Row `row`, from 0; without a look at what its text holds where only its example is wanted.
+
+        Raises IndexError where there is no such row.
+        """
         if row < 0:
             raise IndexError(row)
         index = self.source.known(row)
         if row >= len(index):
             raise IndexError(row)
-        return self.read(row, int(index.lines[row]), self.source.raw(row))
+        return self.read(row, int(index.lines[row]), self.source.raw(row), look=look)
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows()
@@ -147,8 +152,8 @@ class Dataset:
         for row, line, raw in self.source.rows(first):
             yield self.read(row, line, raw)
 
-    def read(self, row: int, line: int, raw: bytes) -> Row:
-        """The row that `raw` makes."""
+    def read(self, row: int, line: int, raw: bytes, *, look: bool = True) -> Row:
+        """The row that `raw` makes; `look` as `row` has it."""
         made = Row(row, line, raw)
         # Settled first: in a CSV file without a header it names the columns.
         if self._detected:
@@ -161,7 +166,7 @@ class Dataset:
         if len(raw) > HUGE_ROW and not _check_size(self.source, row, raw, found):
             return made
         made.value = self._value(row, raw, found)
-        if made.value is not None:
+        if made.value is not None and look:
             if suspicious(raw):
                 check_characters(made.value, found)
             check_text(raw, made.value, found)
@@ -196,7 +201,7 @@ class Dataset:
         if self.forced or self.source.layout in ("csv", "text"):
             return expected or self._unknown(value, found)
         own = detect(value)
-        if expected is None or own is None or own == expected:
+        if expected is None or own is None or own == expected or lacking(value, expected, own):
             return expected or self._unknown(value, found)
         usable = mixes(expected, own)
         found.append(
@@ -265,7 +270,8 @@ def _headless(source: Source) -> str | None:
     columns = source.columns
     distinct = [len({row.get(name) for row in rows}) for name in columns]
     label = 0 if distinct[0] < distinct[1] else 1
-    if distinct[label] * 2 > len(rows) or len(rows) < 4:
+    longest = max(len(row.get(columns[label], "")) for row in rows)
+    if distinct[label] * 2 > len(rows) or len(rows) < 4 or longest > _LONGEST_LABEL:
         return None
     source.name_columns(("label", "text") if label == 0 else ("text", "label"))
     return "classification"

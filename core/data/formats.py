@@ -27,10 +27,10 @@ def detect(value: Value) -> str | None:
     for key in CONVERSATIONS:
         turns = value.get(key)
         if isinstance(turns, list):
-            first = cast("list[Any]", turns)[0] if turns else None
+            first = next((turn for turn in cast("list[Any]", turns) if isinstance(turn, dict)), None)
             if type(value.get("label")) is bool:
                 return "kto"
-            return "sharegpt" if isinstance(first, dict) and "from" in first else "chat"
+            return "sharegpt" if first is not None and "from" in first else "chat"
     if "instruction" in value:
         return "alpaca" if any(key in value for key in ANSWERS) else None
     if _pair(value):
@@ -50,6 +50,16 @@ def majority(values: Iterable[Any]) -> str | None:
 def fits_csv(columns: tuple[str, ...]) -> str | None:
     """The format of a CSV file with these columns, or None."""
     return detect(dict.fromkeys(columns, ""))
+
+
+def lacking(value: Value, fmt: str, other: str) -> bool:
+    """Whether a row that looks like one of format `other` is one of `fmt` that lacks a part: its label, its roles."""
+    if (fmt, other) == ("classification", "text"):
+        return True
+    if (fmt, other) != ("sharegpt", "chat"):
+        return False
+    turns = next((value[key] for key in CONVERSATIONS if isinstance(value.get(key), list)), [])
+    return not any(isinstance(turn, dict) and "role" in turn for turn in cast("list[Any]", turns))
 
 
 def mixes(fmt: str, other: str) -> bool:
@@ -238,11 +248,13 @@ def _chat(value: Value, row: int, line: int, found: list[RowFinding], native: bo
     last = max((n for n, message in enumerate(messages) if message.role == "assistant"), default=None)
     if last is None:
         return None
-    tools = read_tools(value.get("tools") or value.get("functions"), found)
+    given = value.get("tools") or value.get("functions")
+    tools = read_tools(given, found)
     if not value.get("tools") and value.get("functions"):
         found.append(RowFinding("legacy_function_call", "`functions` is read as `tools`", "functions", "functions"))
     turns = cast("list[Any]", value[key])
-    check_calls(turns, messages[len(messages) - len(turns) :], tools, key, found)
+    offered = None if given and not tools else tools
+    check_calls(turns, messages[len(messages) - len(turns) :], offered, key, found)
     return Example("chat", row, line, tuple(messages[:last]), (messages[last],), tools=tools)
 
 

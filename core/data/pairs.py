@@ -27,7 +27,7 @@ def implicit_prompt(value: dict[str, Any]) -> dict[str, Any]:
     if left and right:
         return {**value, "chosen": left, "rejected": right}
     if any(
-        value.get(key) for key in ("prompt", "instruction", "question", "query", "input", "messages", "conversations")
+        key in value for key in ("prompt", "instruction", "question", "query", "input", "messages", "conversations")
     ):
         return value
     size = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from typing import Any
 
@@ -13,6 +14,7 @@ from core.data.encodings import line_encoding
 from core.data.findings import RowFinding
 from core.data.records import split_record
 from core.data.source import Source
+from core.text import shorten
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -81,8 +83,12 @@ def _parse_slowly(raw: bytes, source: Source, findings: list[RowFinding]) -> Any
     def constant(name: str) -> None:
         nonfinite.append(name)
 
+    def number(digits: str) -> float | None:
+        value = float(digits)
+        return value if math.isfinite(value) else constant(digits)
+
     try:
-        value = json.loads(text, parse_constant=constant)
+        value = json.loads(text, parse_constant=constant, parse_float=number)
     except json.JSONDecodeError as error:
         findings.append(_bad_json(text, error))
         return None
@@ -93,13 +99,20 @@ def _parse_slowly(raw: bytes, source: Source, findings: list[RowFinding]) -> Any
         findings.append(RowFinding("big_int", "a whole number of more than 4,300 digits"))
         return None
     if nonfinite:
-        name = nonfinite[0]
-        findings.append(RowFinding("nonfinite_number", f"{name} is not a number in JSON", detail=name))
+        findings.append(_nonfinite(nonfinite[0]))
     elif _has_surrogate(value):
         findings.append(RowFinding("lone_surrogate", "a \\ud… escape without its other half"))
     elif not any(finding.code == "encoding" for finding in findings) and not _reads(text):
         findings.append(RowFinding("too_deep", "nested more than a thousand levels deep"))
     return value
+
+
+def _nonfinite(name: str) -> RowFinding:
+    if name[-1:].isdigit():
+        return RowFinding(
+            "nonfinite_number", f"{shorten(name, 40)} is more than a number can hold", detail="overflow"
+        )
+    return RowFinding("nonfinite_number", f"{name} is not a number in JSON", detail=name)
 
 
 def _reads(text: str) -> bool:

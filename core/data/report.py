@@ -194,7 +194,7 @@ def check(
         for finding, rows in training.findings():
             lines = [dataset.line(row) for row in rows[:LISTED]]
             collector.add(finding, len(rows) or 1, rows, lines)
-    if dataset.format is not None:
+    if dataset.format is not None and total:
         for finding in [*check_labels(found.labels), *check_amount(valid, task or _own_task(dataset.format))]:
             collector.add(finding, 1, [], [])
     for finding in [*(check_languages(sample) if languages else ()), *check_facts(path)]:

@@ -51,6 +51,9 @@ def test_contradictions_count_all_rows_of_the_groups(tmp_path: Path) -> None:
         pair("When  is it?", "Later."),
         pair("Is -3 less?", "Yes."),
         pair("Is 3 less?", "No."),
+        pair("who is it", "the owner"),
+        pair("Who is it?", "The owner."),
+        pair("Who is it?", "the owner"),
     ]
     report = report_of(tmp_path, rows)
     exact, folded = found(report, "contradiction"), found(report, "contradiction", "folded")
@@ -65,6 +68,7 @@ def test_a_text_under_two_labels_is_a_contradiction(tmp_path: Path) -> None:
     assert contradiction is not None and contradiction.count == 4
     copies = found(report, "exact_duplicate")
     assert copies is not None and copies.count == 2
+    assert found(report, "near_duplicate", "folded") is None and found(report, "near_duplicate", "near") is None
 
 
 def test_preferences_contradict_where_they_are_reversed(tmp_path: Path) -> None:

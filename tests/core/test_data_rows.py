@@ -163,6 +163,8 @@ def test_preference_pairs_of_every_shape(tmp_path: Path, value: Any) -> None:
             "nonfinite_number",
             "-Infinity",
         ),
+        (b'{"prompt": "a", "completion": "b", "x": 1e400}', "nonfinite_number", "overflow"),
+        (b'{"prompt": "a", "completion": "b", "x": {"y": [1.5, -2.5E+999]}}', "nonfinite_number", "overflow"),
         (
             b'{"messages": [{"role": "user", "content": "\\ud800"}, {"role": "assistant", "content": "b"}]}',
             "lone_surrogate",

@@ -64,7 +64,7 @@ lines = st.tuples(rows, st.booleans()).map(
 )
 wild = st.sampled_from([b"{", b'{"messages": []}', b'{"text": "a", "text": "b"}', b'{"text" : "a", "text": "b"}',
                         b"[]", b'{"prompt": "a", "completion": "\xff"}', b'{"text": "a\tb"}',
-                        b'{"text": NaN}'])  # fmt: skip
+                        b'{"text": NaN}', b'{"text": "a", "id": 1e400}'])  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -123,10 +123,13 @@ def test_a_template_that_ends_no_turn(tmp_path: Path) -> None:
 
 
 def test_a_template_that_shows_nothing_of_the_answer(tmp_path: Path) -> None:
-    empty = CHATML.replace("{{ message['content'] + '<|im_end|>' }}{% endgeneration %}", "{% endgeneration %}")
-    report = report_of(tmp_path, [pair("hello", "one")], empty)
-    errors = [(finding.code, finding.detail) for finding in report.findings if finding.severity == "error"]
-    assert errors in ([("fully_masked", "")], [("template_mismatch", "refused")])
+    row = {"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "one"}] * 2}
+    for silent in (CHATML.replace("message['content'] + '<|im_end|>' }}{% endgen", "'<|im_end|>' }}{% endgen"),
+                   CHATML.replace("{{ message['content'] + '<|im_end|>' }}{% endgen", "{% endgen")):  # fmt: skip
+        report = report_of(tmp_path, [pair("hello", "one"), row], silent)
+        errors = [(finding.code, finding.detail, finding.lines) for finding in report.findings
+                  if finding.severity == "error"]  # fmt: skip
+        assert errors == [("fully_masked", "", [1, 2])]
 
 
 def test_the_models_own_limit_is_said(tmp_path: Path) -> None:

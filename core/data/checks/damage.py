@@ -18,6 +18,9 @@ _SUSPECT = re.compile(
 _NAMES = {"sloppy-windows-1252": "windows-1252", "sloppy-windows-1251": "windows-1251", "utf-8-variants": "utf-8",
           "sloppy-windows-1250": "windows-1250", "sloppy-windows-1253": "windows-1253",
           "sloppy-windows-1254": "windows-1254", "sloppy-windows-1257": "windows-1257"}  # fmt: skip
+# Russian in UTF-8 is pairs of D0 or D1 and a byte from 80 to BF; ftfy lets pairs pass that look like words.
+_CONTINUED = re.escape(bytes(code for code in range(0x80, 0xC0) if code != 0x98).decode("cp1251"))
+_RUSSIAN = re.compile(f"(?:[РС][{_CONTINUED}\x98]){{4,}}")
 _WINDOW = 200
 _SHOWN = 8
 
@@ -73,6 +76,12 @@ def find_mojibake(text: str) -> tuple[int, int, str, str] | None:
             left, right = _common(before, after), _common(before[::-1], after[::-1])
             right = min(right, len(before) - left, len(after) - left)
             return start + left, end - right, after[left : len(after) - right], _chain(fixed.explanation)
+    for match in _RUSSIAN.finditer(text):
+        try:
+            meant = match.group().encode("sloppy-windows-1251").decode("utf-8")
+        except UnicodeError:
+            continue
+        return match.start(), match.end(), meant, "utf-8 read as windows-1251"
     return None
 
 

@@ -57,7 +57,7 @@ _VARIABLES = (
 )
 # The brace comes first, for the search leaps from one to the next; then what may not stand before it.
 _OPEN = r"\{(?<![\\${}#%=_^/\"'`\w]\{)"
-_YOURS = r"your (?!answer|response|choice|guess|explanation)[^\]\[\n]{1,40}"
+_YOURS = r"your[ _](?!answer|response|choice|guess|explanation)[^\]\[\n]{1,40}"
 _FILL = r"(?:enter|add|type|write|fill in) (?:your|the|a|an|text|name|date|amount|details)\b[^\]\[\n]{0,40}"
 _TEMPLATES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("{{…}}", re.compile(_OPEN + r"\{[ ]?[A-Za-z_][\w.]{0,40}(?:[ ]\w{1,20}){0,2}[ ]?\}\}(?!\})")),
@@ -70,13 +70,15 @@ _TEMPLATES: tuple[tuple[str, re.Pattern[str]], ...] = (
 )
 # A text about templates, or of code, has such marks rightly.
 _ABOUT = re.compile(
-    r"\b(?:templat\w*|placeholders?|mail ?merge|jinja2?|handlebars|mustache|liquid|vue(?:\.?js)?|angular|django|twig|"
-    r"helm|ansible|f-strings?|format strings?|string formatting|interpolat\w*|latex|curly brac\w*|brackets?|jsx|"
-    r"github actions|mad ?libs?|fill[- ]in|blanks?|wikitext)\b",
+    r"\b(?:templat\w*|placeholders?|mail ?merge|jinja2?|handlebars|(?:mustache|liquid|twig) (?:tags?|syntax|"
+    r"variables?|files?)|vue\.?js|angular(?:js)?|django|helm charts?|ansible|f-strings?|"
+    r"format strings?|string formatting|interpolat\w*|latex|curly brac\w*|brackets|jsx|github actions|mad ?libs?|"
+    r"fill[- ]in|blanks|(?:the|each) blank|wikitext)\b",
     re.IGNORECASE,
 )
 _CODE = re.compile(
-    r"```|\{%|</[a-z]+\d?>|\bdef \w+\(|\bfunction\b[^.\n]{0,40}\(|\bconst \w+ =|\bclass \w+[:({ ]|#include\b|"
+    r"```|\{%|</[a-z]+\d?>|\bdef \w+\(|\bfunction\b[^.\n]{0,40}\(|\bconst \w+ =|#include\b|"
+    r"\bclass \w+(?:[({]|:\n| \{| extends )|"
     r"\bimport \w+|\.format\(|\bf[\"']|\$\"|\\(?:begin|frac|text|left|mathbb|sum)\b|\bSELECT\b.{1,80}\bFROM\b|;\s*\n|"
     r"=>|\bprintf?\(|^\s{0,8}[\w\-]+: .*\$\{",
     re.MULTILINE,

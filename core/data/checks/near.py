@@ -43,7 +43,7 @@ class NearRows:
         """The near copies of an earlier row; `heads` has the place of the first row of the same words for each."""
 
         def parts(place: int) -> Sequence[str]:
-            example = dataset.row(self._rows[place]).example
+            example = dataset.row(self._rows[place], look=False).example
             # A file that changes meanwhile has no near copies there.
             return (str(place),) if example is None else row_parts(example)
 

@@ -57,7 +57,7 @@ class Repeats:
 
     def __init__(self) -> None:
         self._rows: array[int] = array("q")
-        self._whole, self._near = bytearray(), bytearray()
+        self._whole, self._words, self._near = bytearray(), bytearray(), bytearray()
         self._prompt, self._folded, self._answer = bytearray(), bytearray(), bytearray()
 
     def add(self, example: Example, verdict: object = None) -> None:
@@ -68,9 +68,13 @@ class Repeats:
         asked, said = _bytes(prompt), _bytes(answer)
         extra = [_bytes(rejected), _bytes(tools)] if rejected or tools else []
         self._whole += _hash(example.kind.encode(), asked, said, *extra)
-        near = fold_words(prompt)
-        if example.kind != "classification":
-            near = b"\xff".join((near, fold_words(answer), *extra))
+        near = words = fold_words(prompt)
+        if example.kind == "classification":
+            # The same text with another label is no copy; which of the two is right, nobody can tell.
+            near = b"\xff".join((words, said))
+        else:
+            near = words = b"\xff".join((words, fold_words(answer), *extra))
+        self._words += _hash(words)
         self._near += _hash(near)
         folded = fold(prompt)
         if not folded or example.kind == "text":
@@ -84,6 +88,9 @@ class Repeats:
             asked, folded = b"%b\xff%r" % (asked, verdict), b"%b\xff%r" % (folded, verdict)
         self._prompt += _hash(asked)
         self._folded += _hash(folded)
+        if example.kind != "classification" and not rejected:
+            # Answers do not contradict each other that differ by case, spaces and marks; they are near copies.
+            said = fold(answer) or said
         self._answer += _hash(said)
 
     def exact(self) -> Repeated:
@@ -97,8 +104,8 @@ class Repeats:
         return self._named(np.setdiff1d(_extras(ids), _extras(group_ids(self._whole))), ids)
 
     def heads(self) -> Ids:
-        """For each example in turn the place of the first one that has the same words."""
-        ids = group_ids(self._near)
+        """For each example in turn the place of the first one that has the same words, whatever its label."""
+        ids = group_ids(self._words)
         _, first = np.unique(ids, return_index=True)
         return first[ids].astype(np.int64)
 

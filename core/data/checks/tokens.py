@@ -105,7 +105,10 @@ class TokenTally:
             self._note("fully_masked", "", error.message, row.index)
             return
         except DiapasonError as error:
-            self._note("template_mismatch", "refused", error.message[:_SHOWN], row.index)
+            if _hides_answer(self._reader.load(), example):
+                self._note("fully_masked", "", "the template shows nothing of the answer", row.index)
+            else:
+                self._note("template_mismatch", "refused", error.message[:_SHOWN], row.index)
             return
         for one in found:
             self.rows.append(row.index)
@@ -148,6 +151,17 @@ class TokenTally:
 def token_maker(reader: Reader) -> Callable[[], TokenTally]:
     """What makes such a tally in any process."""
     return partial(TokenTally, reader)
+
+
+def _hides_answer(chat: ChatModel, example: Example) -> bool:
+    """Whether the template writes the same whatever the last answer says."""
+    messages = [message.to_dict() for message in example.messages]
+    tools = list(example.tools) or None
+    try:
+        shown = chat.render(messages, tools=tools)
+        return bool(messages) and shown == chat.render([*messages[:-1], messages[-1] | {"content": "x"}], tools=tools)
+    except DiapasonError:
+        return False
 
 
 @lru_cache(maxsize=2)

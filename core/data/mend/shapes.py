@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -76,10 +77,19 @@ def _duplicates(document: Document, found: Findings, _: Roles) -> bool:
 def _numbers(document: Document, found: Findings, _: Roles) -> bool:
     changed = False
     for item in _items(document):
-        if isinstance(item.value, Scalar) and item.value.raw.lstrip("-") in ("NaN", "Infinity"):
+        if isinstance(item.value, Scalar) and _nonfinite(item.value.raw):
             item.value = Scalar("null")
             changed = True
     return changed
+
+
+def _nonfinite(raw: str) -> bool:
+    """Whether JSON has no such number, or no reader can hold it: 1e400."""
+    try:
+        value = json.loads(raw)
+    except ValueError:  # a whole number of more than 4,300 digits
+        return False
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _parts(document: Document, found: Findings, _: Roles) -> bool:

@@ -23,10 +23,10 @@ Parts = Callable[["Example"], Sequence[str]]
 
 
 def spread(dataset: Dataset) -> list[Row]:
-    """At most `SAMPLE` rows, at even distances."""
+    """At most `SAMPLE` rows, at even distances; nobody has looked for what is odd about their text."""
     count = len(dataset)
     step = max(1.0, count / SAMPLE)
-    return [dataset.row(int(number * step)) for number in range(min(count, SAMPLE))]
+    return [dataset.row(int(number * step), look=False) for number in range(min(count, SAMPLE))]
 
 
 def frames_of(samples: Iterable[Iterable[Row]], parts: Parts) -> Frames:

@@ -10,8 +10,9 @@ from core.data.pii.span import Span
 
 _SPACE = " \u00a0\u202f"
 # What may not touch a number on its left: it would be a part of something longer, or an amount of money.
-_LEFT = r"(?<![\w#$€£])(?<!\d[.,\-/])(?<!\d\s)(?<!0[xX])"
-_RIGHT = r"(?![\w%])(?![.,\-/]\d)(?!\s\d)"
+# A new line begins anew.
+_LEFT = rf"(?<![\w#$€£])(?<!\d[.,\-/])(?<!\d[{_SPACE}\t])(?<!0[xX])"
+_RIGHT = rf"(?![\w%])(?![.,\-/]\d)(?![{_SPACE}\t]\d)"
 
 _CARD = re.compile(
     _LEFT + r"(?:\d{12,19}|\d{4}(?P<a>[ -])(?:\d{4}(?P=a)){2,3}\d{1,4}|\d{4}(?P<b>[ -])\d{6}(?P=b)\d{4,5})" + _RIGHT,

@@ -23,7 +23,8 @@ _NAMED = re.compile(
     r"(?:\b(?:tele?phones?|phones?|tel|cell(?:phone)?|mobiles?|fax|whatsapp|call(?:ed|ing)?|dial(?:ed|ing)?|texted|"
     r"text (?:me|us|him|her|them)|reach (?:me|us|him|her|them)|ring (?:me|us)|sms|hotline|t[ée]l[ée]phone|t[ée]l|"
     r"portable|joindre|appele[rz]?|telefon\w*|handy\w*|rufnummer|anrufen|mobil|tel[ée]fono|m[óo]vil|celular|desk|"
-    r"messages? (?:to|on)|answering at)\b|☎|📞)[^.!?\d]{0,24}(?:\d{1,2}[.)])?[^\d]{0,4}$",
+    r"messages? (?:to|on)|answering at|(?:my|our|his|her|their|your) number|mon num[ée]ro|"
+    r"meine nummer)\b|☎|📞)[^.!?\d]{0,24}(?:\d{1,2}[.)])?[^\d]{0,4}$",
     re.IGNORECASE,
 )
 # Ways of writing that are hardly anything but a telephone number, by region.
