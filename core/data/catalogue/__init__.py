@@ -1,0 +1,1 @@
+"""Every code of a finding, by what it is about."""
