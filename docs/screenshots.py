@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.data.dataset import open_dataset
 from core.runs.folder import find_run
 from core.starter import sample
 from tui.app import DiapasonApp
@@ -56,6 +57,10 @@ async def main() -> None:
     await picture(
         "wizard", "wizard", ("enter", "enter", "enter", "enter"), lambda screen: True, path=sample("support_en.jsonl")
     )
+    await picture(
+        "numbers", "stats", (), lambda screen: screen.stats is not None, path=sample("support_en.jsonl"),
+        dataset=open_dataset(sample("support_en.jsonl")), model="starter", max_length=64,
+    )  # fmt: skip
     await picture("evaluation", "evaluation", (), lambda screen: True, run=run)
     with tempfile.TemporaryDirectory() as place:
         copy = Path(shutil.copytree(run.path, Path(place) / run.id))

@@ -115,8 +115,10 @@ def near_share(text: str) -> float:
 
 
 def percent(share: float) -> str:
-    """``0 %``, ``< 0.1 %``, ``12.3 %``."""
-    return "< 0.1 %" if 0 < share < 0.0005 else "0 %" if not share else f"{100 * share:.1f} %"
+    """``0 %``, ``< 0.1 %``, ``12.3 %``, ``100 %``."""
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return "< 0.1 %" if share < 0.0005 else f"{100 * share:.1f} %"
 
 
 def amount(number: int, name: str) -> str:
