@@ -20,6 +20,9 @@ from core.data.tally import Maker
 from core.errors import DiapasonError
 
 
+_NICE = 10
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """What is to be read: the file as `open_dataset` takes it, how many rows it has, and who looks at them."""
@@ -33,6 +36,8 @@ class Job:
 
 def main() -> None:
     """Answer until the standard input ends."""
+    # Whoever types comes first: the screen is drawn by the process that asked.
+    os.nice(_NICE)
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever prints must not get between the answers.
     os.dup2(2, 1)
