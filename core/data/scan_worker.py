@@ -19,7 +19,6 @@ from core.data.scan import Scanner
 from core.data.tally import Maker
 from core.errors import DiapasonError
 
-
 _NICE = 10
 
 
