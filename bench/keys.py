@@ -67,15 +67,16 @@ Bare().run()
 
 
 def write_rows(path: Path, size: int) -> None:
-    """Chat rows of about 2 kB whose answers begin with a mark, no two alike."""
+    """Chat rows of about 2 kB, each with a mark in its answer, behind what a list shows of it."""
     draw = random.Random(0)
     words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(2, 9))) for _ in range(4000)]
     texts = [" ".join(draw.choices(words, k=130)) for _ in range(2000)]
     with path.open("wb") as file:
         for number in range(size // _ROW_BYTES):
-            asked, said = texts[number % 2000], texts[(number * 7 + 1) % 1999]
-            row = {"messages": [{"role": "user", "content": f"ask {number} {asked[:900]}"},
-                                {"role": "assistant", "content": f"said-{number:09d} {said[:900]}"}]}  # fmt: skip
+            asked, said = texts[number % 2000][:300], texts[(number * 7 + 1) % 1999]
+            said = f"{said[:200]} said-{number:09d} {said[200:]}{said}"
+            row = {"messages": [{"role": "user", "content": f"ask {number} {asked}"},
+                                {"role": "assistant", "content": said[:1600]}]}  # fmt: skip
             file.write(json.dumps(row).encode() + b"\n")
 
 
@@ -143,7 +144,8 @@ def latencies(screen: Screen, count: int) -> list[float]:
     draw, row, found = random.Random(1), -1, list[float]()
     for number in range(count):
         screen.rest(draw.uniform(0.02, 0.09))
-        key = b"j" if number < 2 else draw.choice([b"j", b"j", b"k", b" "])
+        # Not up from the first row, where nothing would change.
+        key = b"j" if number < 2 or row < 2 else draw.choice([b"j", b"j", b"k", b" "])
         began = time.perf_counter()
         screen.press(key)
         for text in screen.painted():

@@ -19,6 +19,8 @@ from core.data.scan import Scanner
 from core.data.tally import Maker
 from core.errors import DiapasonError
 
+_NICE = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -33,6 +35,8 @@ class Job:
 
 def main() -> None:
     """Answer until the standard input ends."""
+    # Whoever types comes first: the screen is drawn by the process that asked.
+    os.nice(_NICE)
     answers = os.fdopen(os.dup(1), "wb")
     # Whatever prints must not get between the answers.
     os.dup2(2, 1)

@@ -113,10 +113,12 @@ class RowList(ScrollView, can_focus=True):
         """Keep the cursor on a row."""
         return max(0, min(cursor, len(self.view) - 1))
 
-    def watch_cursor(self) -> None:
+    def watch_cursor(self, before: int, now: int) -> None:
         """Bring the cursor into view and say where it is."""
         self._follow()
-        self.refresh()
+        # Two lines look different; all of them are drawn anew only where the view scrolls.
+        self.refresh_line(before)
+        self.refresh_line(now)
         self._tell()
 
     def _tell(self) -> None:

@@ -110,7 +110,7 @@ FILES: dict[str, Code] = {
     ),
     "nonfinite_number": Code(
         "error",
-        "NaN or Infinity, which JSON does not have",
+        "NaN, Infinity or a number that is too large",
         "Strict readers refuse the row.",
         "Write null or leave the field out.",
     ),
