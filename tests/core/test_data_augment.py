@@ -330,8 +330,8 @@ def test_fields_that_an_endpoint_does_not_know_are_left_out(tmp_path: Path) -> N
         return good(body, before)
 
     with serve(strict) as endpoint:
-        done = run(pairs(tmp_path / "in.jsonl", 3), endpoint, concurrency=1)
-    assert done.asked == 3 and "max_completion_tokens" in endpoint.bodies[-1]
+        done = run(pairs(tmp_path / "in.jsonl", 6), endpoint, concurrency=4)
+    assert done.asked == 6 and "max_completion_tokens" in endpoint.bodies[-1]
 
 
 def test_rows_are_chosen_by_number_label_and_finding(tmp_path: Path) -> None:
