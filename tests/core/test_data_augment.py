@@ -161,7 +161,7 @@ def test_a_row_that_never_gets_an_answer_is_named_and_the_others_go_on(tmp_path:
 def test_garbage_is_no_variant(tmp_path: Path) -> None:
     with serve(lambda body, before: completion("Sorry, I cannot do that [sic] {x}.")) as endpoint:
         done = run(pairs(tmp_path / "in.jsonl"), endpoint)
-    assert done.asked == 6 and done.sifted.made == 0 and (tmp_path / "out.jsonl").read_bytes() == b""
+    assert done.asked == done.empty == 6 and done.sifted.made == 0 and (tmp_path / "out.jsonl").read_bytes() == b""
 
 
 def test_a_slow_server_is_left_and_a_dead_one_named(tmp_path: Path) -> None:
@@ -261,6 +261,14 @@ def test_the_budget_is_never_passed_and_a_larger_one_goes_on(tmp_path: Path) -> 
         done = run(source, endpoint, tokens=100 * limit)
         assert done.left == 0 and len(endpoint.bodies) == 8 and done.tokens == 8 * 150
     assert len(read(tmp_path / "out.jsonl")) == 16
+
+
+def test_an_answer_may_have_so_many_tokens(tmp_path: Path) -> None:
+    source = pairs(tmp_path / "in.jsonl", 2)
+    with serve(good) as endpoint:
+        run(source, endpoint)
+        run(source, endpoint, tmp_path / "more.jsonl", most=5000)
+    assert [body["max_tokens"] for body in endpoint.bodies] == [256, 256, 5000, 5000]
 
 
 def test_money_is_counted_by_its_prices(tmp_path: Path) -> None:
