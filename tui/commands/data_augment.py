@@ -72,7 +72,7 @@ def _amount(text: str) -> float:
 
 
 def run_augment(args: argparse.Namespace) -> int:
-    """Have variants made; 1 where rows are left because the budget ended, they were refused, or it was stopped."""
+    """Have variants made; 1 where rows are left (budget, refusals, stopped) or no variant was kept."""
     from core.data.augment.augment import augment, check_out, log_path, plan
     from core.data.augment.choose import rows_with
     from core.data.dataset import open_dataset
@@ -102,7 +102,7 @@ def run_augment(args: argparse.Namespace) -> int:
         print("\n".join(result_lines(done)))
         if done.sifted.kept:
             print(f"Next: diapason data review {visible(shlex.quote(str(out)))}")
-    return 1 if done.stopped or done.left or done.refused else 0
+    return 1 if done.stopped or done.left or done.refused or not done.sifted.kept else 0
 
 
 def _template(given: str | None) -> str:
