@@ -44,6 +44,11 @@ def result_lines(done: Augmented, again: str = "the same command") -> list[str]:
             (found.repeats, "copies of each other")) if number]  # fmt: skip
         tail = f" · dropped: {', '.join(dropped)}" if dropped else ""
         lines.append(f"{visible(str(done.path))} · {count(found.kept)} of {count(found.made)} variants kept{tail}")
+    if done.empty:
+        lines.append(
+            f"In {count(done.empty)} answers no variant was found. A model that thinks before it answers may need "
+            "--max-tokens; one that writes no JSON another --prompt. With another -o they are asked again."
+        )
     for line, why in done.refused[:_SHOWN]:
         lines.append(f"  line {line} got no answer: {shorten(why, 100)}")
     if len(done.refused) > _SHOWN:

@@ -161,7 +161,7 @@ def test_a_row_that_never_gets_an_answer_is_named_and_the_others_go_on(tmp_path:
 def test_garbage_is_no_variant(tmp_path: Path) -> None:
     with serve(lambda body, before: completion("Sorry, I cannot do that [sic] {x}.")) as endpoint:
         done = run(pairs(tmp_path / "in.jsonl"), endpoint)
-    assert done.asked == 6 and done.sifted.made == 0 and (tmp_path / "out.jsonl").read_bytes() == b""
+    assert done.asked == done.empty == 6 and done.sifted.made == 0 and (tmp_path / "out.jsonl").read_bytes() == b""
 
 
 def test_a_slow_server_is_left_and_a_dead_one_named(tmp_path: Path) -> None:
@@ -263,6 +263,14 @@ def test_the_budget_is_never_passed_and_a_larger_one_goes_on(tmp_path: Path) -> 
     assert len(read(tmp_path / "out.jsonl")) == 16
 
 
+def test_an_answer_may_have_so_many_tokens(tmp_path: Path) -> None:
+    source = pairs(tmp_path / "in.jsonl", 2)
+    with serve(good) as endpoint:
+        run(source, endpoint)
+        run(source, endpoint, tmp_path / "more.jsonl", most=5000)
+    assert [body["max_tokens"] for body in endpoint.bodies] == [256, 256, 5000, 5000]
+
+
 def test_money_is_counted_by_its_prices(tmp_path: Path) -> None:
     with serve(good) as endpoint:
         done = run(pairs(tmp_path / "in.jsonl", 8), endpoint, money=0.02, prices=Prices(10, 30), concurrency=1)
@@ -330,8 +338,8 @@ def test_fields_that_an_endpoint_does_not_know_are_left_out(tmp_path: Path) -> N
         return good(body, before)
 
     with serve(strict) as endpoint:
-        done = run(pairs(tmp_path / "in.jsonl", 3), endpoint, concurrency=1)
-    assert done.asked == 3 and "max_completion_tokens" in endpoint.bodies[-1]
+        done = run(pairs(tmp_path / "in.jsonl", 6), endpoint, concurrency=4)
+    assert done.asked == 6 and "max_completion_tokens" in endpoint.bodies[-1]
 
 
 def test_rows_are_chosen_by_number_label_and_finding(tmp_path: Path) -> None:

@@ -137,6 +137,13 @@ def test_a_budget_that_ends_names_what_is_left(
     assert len(endpoint.bodies) == 6
 
 
+def test_no_variant_at_all_is_no_success(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(lambda body, before: completion("I would rather not.")) as endpoint:
+        assert run(command(source, endpoint)) == 1
+    said = capsys.readouterr().out
+    assert "In 6 answers no variant was found" in said and "data review" not in said
+
+
 def test_it_asks_before_it_begins(source: Path, tmp_path: Path) -> None:
     with serve(good) as endpoint:
         for answer, asked in ((b"n\n", 0), (b"y\n", 6)):

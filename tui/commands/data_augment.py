@@ -51,6 +51,8 @@ def register(verbs: Any) -> None:
         "--concurrency", type=row_number, default=4, metavar="N", help="requests at once (default: 4)"
     )
     parser.add_argument("--temperature", type=_amount, default=0.9, metavar="T", help="of the model (default: 0.9)")
+    parser.add_argument("--max-tokens", type=row_number, metavar="N", help="tokens an answer may have; more for a "
+                        "model that thinks before it answers (default: by the row's length)")  # fmt: skip
     parser.add_argument("--timeout", type=_amount, default=120.0, metavar="S", help="seconds for an answer (120)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed sent along (default: 0)")
     parser.add_argument("--yes", action="store_true", help="do not ask before it starts")
@@ -70,7 +72,7 @@ def _amount(text: str) -> float:
 
 
 def run_augment(args: argparse.Namespace) -> int:
-    """Have variants made; 1 where rows are left because the budget ended, they were refused, or it was stopped."""
+    """Have variants made; 1 where rows are left (budget, refusals, stopped) or no variant was kept."""
     from core.data.augment.augment import augment, check_out, log_path, plan
     from core.data.augment.choose import rows_with
     from core.data.dataset import open_dataset
@@ -100,7 +102,7 @@ def run_augment(args: argparse.Namespace) -> int:
         print("\n".join(result_lines(done)))
         if done.sifted.kept:
             print(f"Next: diapason data review {visible(shlex.quote(str(out)))}")
-    return 1 if done.stopped or done.left or done.refused else 0
+    return 1 if done.stopped or done.left or done.refused or not done.sifted.kept else 0
 
 
 def _template(given: str | None) -> str:
@@ -138,6 +140,7 @@ def _wish(args: argparse.Namespace, template: str) -> tuple[Wish, Path]:
     wish = Wish(
         base_url(args.endpoint), args.model, args.n, choice, template, args.budget, args.budget_cost, prices,
         args.rate, min(args.concurrency, 64), args.temperature, args.seed, timeout=max(args.timeout, 1.0),
+        most=args.max_tokens,
     )  # fmt: skip
     return wish, Path(args.out).expanduser()
 
@@ -159,6 +162,7 @@ def _document(done: Augmented) -> dict[str, Any]:
         "path": str(done.path) if done.path else None,
         "log": str(done.log) if done.log else None,
         "answered": done.asked,
+        "empty": done.empty,
         "left": done.left,
         "refused": [{"line": line, "why": why} for line, why in done.refused],
         "variants": {"made": found.made, "kept": found.kept, "unusable": found.unusable, "copies": found.copies,

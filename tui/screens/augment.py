@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from core.data.augment.budget import Budget
     from core.data.dataset import Dataset
 
+_GOING = "esc stops, leaving too; what was answered stays, and ctrl+s goes on from there"
 _AGAIN = "ctrl+s, here or when the app is opened again,"
 
 
@@ -169,7 +170,7 @@ class AugmentScreen(DiapasonScreen):
         self._asking, self.done = True, None
         self._stop = stop = threading.Event()
         self.query_one("#form").disabled = True
-        self._show("asking …", "esc stops; what was answered stays")
+        self._show("asking …", _GOING)
         map_text = str(self.dataset.mapping) if self.dataset.mapping else None
 
         def tell(done: int, total: int, budget: Budget) -> None:
@@ -183,10 +184,7 @@ class AugmentScreen(DiapasonScreen):
     @on(Asked)
     def _told(self, event: Asked) -> None:
         if self._asking and not self._stop.is_set():
-            self._show(
-                f"{count(event.done)} of {count(event.total)} rows · {count(event.tokens)} tokens",
-                "esc stops; what was answered stays",
-            )
+            self._show(f"{count(event.done)} of {count(event.total)} rows · {count(event.tokens)} tokens", _GOING)
 
     def _finished(self, done: Augmented) -> None:
         self._end()
@@ -202,9 +200,11 @@ class AugmentScreen(DiapasonScreen):
             self.confirm(f"Review {count(kept)} variants now?", self.action_review, detail=detail, yes="Review")
 
     def _failed(self, error: BaseException) -> None:
+        was_asking = self._asking
         self._end()
         if self.is_mounted:
-            self._show("it did not work", visible(str(error), newlines=True))
+            kept = "\nWhat was answered stays; ctrl+s goes on from there." if was_asking else ""
+            self._show("it did not work", visible(str(error), newlines=True) + kept)
             self.fail(error)
 
     def _end(self) -> None:

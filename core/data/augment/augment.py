@@ -36,6 +36,7 @@ class Wish:
         tokens, money: limits of what may be spent over all runs into one file; None for no limit.
         per_minute: requests a minute, 0 for as many as come.
         timeout: seconds to wait for an answer.
+        most: tokens that an answer may have; None for twice what its row has, for each variant.
     """
 
     endpoint: str
@@ -52,6 +53,7 @@ class Wish:
     seed: int = 0
     near: float | None = USUAL
     timeout: float = 120.0
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Augmented:
-    """What came of it. `left` rows were not asked about: the budget ended, or it was stopped.
+    """What came of it. `left` rows were not asked about: the budget ended, or it was stopped. `empty` rows had an
+    answer in which no variant was found.
 
     `path` is None where it was stopped; `log` is what the next run goes on from, None where all is done.
     """
@@ -74,6 +77,7 @@ class Augmented:
     path: Path | None
     log: Path | None
     asked: int
+    empty: int
     left: int
     refused: list[tuple[int, str]]
     sifted: Sifted
@@ -102,7 +106,7 @@ def plan(dataset: Dataset, wish: Wish) -> Plan:
         rows += 1
         prompt, answer = shown(row.example)
         given += guess_tokens(fill(wish.template, prompt, answer, wish.n))
-        made += most_tokens(prompt, answer, wish.n)
+        made += wish.most or most_tokens(prompt, answer, wish.n)
     if not rows:
         why = "none of them has one question and one answer" if unsuited else "none is chosen"
         raise DiapasonError(f"no row can have variants: {why}", where=dataset.name)
@@ -180,8 +184,9 @@ def augment(
     tokens, money = budget.spent()
     refused = [(dataset.line(row), why) for row, why in sorted(asking.refused.items())]
     dataset.source.close()
-    return Augmented(None if stopped else out, None if whole else log.path, len(found), len(left), refused, sifted,
-                     tokens, money, stopped)  # fmt: skip
+    empty = sum(not pairs for pairs in found.values())
+    return Augmented(None if stopped else out, None if whole else log.path, len(found), empty, len(left), refused,
+                     sifted, tokens, money, stopped)  # fmt: skip
 
 
 def _about(path: Path | str, wish: Wish, map: str | None) -> dict[str, Any]:
@@ -198,7 +203,7 @@ def _requests(dataset: Dataset, rows: list[int], wish: Wish) -> Iterator[Request
         if example is not None:
             prompt, answer = shown(example)
             text = fill(wish.template, prompt, answer, wish.n)
-            yield Request(index, text, guess_tokens(text), most_tokens(prompt, answer, wish.n))
+            yield Request(index, text, guess_tokens(text), wish.most or most_tokens(prompt, answer, wish.n))
 
 
 def _variants(dataset: Dataset, found: dict[int, list[tuple[str, str]]], wish: Wish) -> Iterator[Value]:

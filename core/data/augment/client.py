@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,14 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class _Form:
+    """How the limit of an answer is called, and whether a seed goes along."""
+
+    limit: str
+    seeded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     retry_after: str | None
@@ -88,7 +96,7 @@ class Client:
         if not (self._key.isascii() and self._key.isprintable()) or " " in self._key:
             raise UsageError("the key has characters that no key has", where=KEY_VARIABLE)
         self._random = random.Random(seed)
-        self._limit_name, self._seeded = "max_tokens", True
+        self._form = _Form("max_tokens", True)
         self._local = threading.local()
 
     def ask(
@@ -118,9 +126,11 @@ class Client:
                 return None
             wait = min(_FIRST_WAIT * 2**attempt * (1 + self._random.random() / 4), _LONGEST_WAIT)
             try:
-                answer = self._post(prompt, number, most)
-                while answer.status in (400, 422) and self._adapts(answer.text):
-                    answer = self._post(prompt, number, most)
+                form = self._form
+                answer = self._post(prompt, number, most, form)
+                while answer.status in (400, 422) and self._adapts(answer.text, form):
+                    form = self._form
+                    answer = self._post(prompt, number, most, form)
                 if answer.status == 200:
                     return _reply(json.loads(answer.body), prompt)
                 problem = f"HTTP {answer.status}"
@@ -146,14 +156,14 @@ class Client:
                 return None
         raise RowRefused(f"no answer after {_TRIES} tries: {problem}", where=self._url)
 
-    def _post(self, prompt: str, number: int, most: int) -> _Answer:
+    def _post(self, prompt: str, number: int, most: int, form: _Form) -> _Answer:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": "user", "content": prompt}],
             "temperature": self._temperature,
-            self._limit_name: most,
+            form.limit: most,
         }
-        if self._seeded:
+        if form.seeded:
             body["seed"] = self._seed + number
         end = time.monotonic() + self._timeout
         times = (min(_CONNECT, self._timeout), self._timeout)
@@ -176,15 +186,13 @@ class Client:
             request.headers["Authorization"] = f"Bearer {self._key}"
         return request
 
-    def _adapts(self, refusal: str) -> bool:
-        """Whether the request can be put as this endpoint wants it: not all know the same fields."""
-        if self._limit_name == "max_tokens" and "max_completion_tokens" in refusal:
-            self._limit_name = "max_completion_tokens"
-            return True
-        if self._seeded and "seed" in refusal:
-            self._seeded = False
-            return True
-        return False
+    def _adapts(self, refusal: str, form: _Form) -> bool:
+        """Whether a request refused in `form` can be put as this endpoint wants it: not all know the same fields."""
+        if form.limit == "max_tokens" and "max_completion_tokens" in refusal:
+            self._form = replace(self._form, limit="max_completion_tokens")
+        elif form.seeded and "seed" in refusal:
+            self._form = replace(self._form, seeded=False)
+        return self._form != form
 
     def _says(self, answer: _Answer) -> str:
         """What the endpoint says about its refusal, on one line, without the key."""
