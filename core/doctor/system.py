@@ -21,7 +21,7 @@ _PYTHONS = ((3, 11), (3, 13))  # pyproject.toml: requires-python
 _NEEDED = (
     "accelerate", "bitsandbytes", "charset-normalizer", "datasets", "evaluate", "ftfy", "jinja2", "numpy",
     "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "py3langid", "pydantic", "pyyaml", "rensa",
-    "rouge-score", "sacrebleu", "safetensors", "scikit-learn", "scipy", "textual", "tokenizers", "torch",
+    "requests", "rouge-score", "sacrebleu", "safetensors", "scikit-learn", "scipy", "textual", "tokenizers", "torch",
     "transformers", "trl", "xxhash",
 )  # fmt: skip
 _SHOWN = ("transformers", "trl", "xxhash", "peft", "accelerate", "datasets", "tokenizers", "textual")

@@ -55,8 +55,13 @@ def command(source: Path, endpoint: Endpoint, *more: str) -> list[str]:
 
 
 def start(argv: list[str]) -> subprocess.Popen[str]:
+    def interruptible() -> None:
+        # A suite started in the background by a shell inherits an ignored SIGINT.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     return subprocess.Popen([sys.executable, "-m", "tui", *argv], text=True, cwd=Path(__file__).parents[2],
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)  # fmt: skip
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                            preexec_fn=interruptible)  # fmt: skip
 
 
 def answered(out: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 import unicodedata
@@ -17,6 +18,17 @@ def shown(app: App[Any]) -> str:
     """All that the screen shows, one line of text a row, without styles."""
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+
+def told(app: App[Any]) -> str:
+    """All that the screen shows, and all that it tells at present, however long the lines are."""
+    flat = re.sub(r"[│╭╮╰╯─▌\s]+", " ", shown(app))
+    return "\n".join([shown(app), flat, *(notice.message for notice in app._notifications)])
+
+
+async def sees(pilot: Pilot[Any], *texts: str) -> None:
+    """Wait until all texts are shown or told."""
+    await until(pilot, lambda: all(text in told(pilot.app) for text in texts))
 
 
 def assert_inert(app: App[Any]) -> None:

@@ -16,7 +16,7 @@ from textual.widgets import Input, TextArea
 from core.data.augment.augment import log_path
 from core.data.augment.marks import marks
 from tests.endpoint import Answer, completion, serve, variants
-from tests.tui.screen_text import assert_inert, shown, until
+from tests.tui.screen_text import assert_inert, sees, shown, until
 from tui.app import DiapasonApp
 from tui.screens.augment import AugmentScreen
 from tui.screens.browse import BrowseScreen
@@ -44,10 +44,6 @@ async def on(name: str, path: Path, size: tuple[int, int] = (160, 45)) -> AsyncG
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: isinstance(app.screen, ReviewScreen | BrowseScreen))
         yield pilot
-
-
-async def sees(pilot: Pilot[Any], *texts: str) -> None:
-    await until(pilot, lambda: all(text in shown(pilot.app) for text in texts))
 
 
 @pytest.mark.parametrize("name", ["review", "browse"])

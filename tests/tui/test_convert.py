@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from core.data.dataset import open_dataset
-from tests.tui.screen_text import assert_inert, shown, until
+from tests.tui.screen_text import assert_inert, sees, until
 from tui.app import DiapasonApp
 from tui.screens.browse import BrowseScreen
 from tui.screens.convert import FORMS, ConvertScreen
@@ -49,10 +49,6 @@ async def on(path: Path, size: tuple[int, int] = (160, 45)) -> AsyncGenerator[Pi
         await pilot.press("v")
         await until(pilot, lambda: isinstance(app.screen, ConvertScreen) and app.screen.query("#forms"))
         yield pilot
-
-
-async def sees(pilot: Pilot[Any], *texts: str) -> None:
-    await until(pilot, lambda: all(text in shown(pilot.app) for text in texts))
 
 
 async def choose(pilot: Pilot[Any], format: str, form: str = "", name: str | None = None) -> None:

@@ -14,7 +14,7 @@ from textual.widgets import Input, TextArea
 
 from core.data.mend.worksheet import read_worksheet
 from tests.chat_model import make_chat_model
-from tests.tui.screen_text import assert_inert, shown, until
+from tests.tui.screen_text import assert_inert, sees, shown, until
 from tui.app import DiapasonApp
 from tui.screens.browse import BrowseScreen
 from tui.screens.mend import MendScreen
@@ -57,10 +57,6 @@ async def on(name: str, path: Path, size: tuple[int, int] = LARGE) -> AsyncGener
         assert isinstance(screen, ReviewScreen | MendScreen)
         await until(pilot, lambda: screen.sheet is not None and screen.report is not None)
         yield pilot
-
-
-async def sees(pilot: Pilot[Any], *texts: str) -> None:
-    await until(pilot, lambda: all(text in shown(pilot.app) for text in texts))
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:

@@ -16,7 +16,7 @@ from core.evaluation.slices import slice_scores
 from core.runs.folder import RunFolder
 from tests.chat_model import make_chat_model
 from tests.tui.fake_result import fake_answers, fake_result
-from tests.tui.screen_text import assert_inert, shown, until
+from tests.tui.screen_text import assert_inert, sees, shown, until
 from tui.app import DiapasonApp
 from tui.screens.browse import BrowseScreen
 from tui.screens.stats import StatsScreen
@@ -52,7 +52,7 @@ async def test_numbers_and_slices_by_keys(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, AskDialog))
         app.screen.query_one(Input).value = "nope"
         await pilot.press("enter")
-        await until(pilot, lambda: "no row has the field" in shown(app))
+        await sees(pilot, "no row has the field")
         assert isinstance(app.screen, StatsScreen) and "90 usable" in shown(app)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, BrowseScreen))
@@ -85,9 +85,9 @@ async def test_tokens_of_a_model_with_the_cut(tmp_path: Path) -> None:
         table = next(line for line in shown(app).splitlines() if "→" in line)
         assert table.split("→")[1].split()[0] == "100" and str(lost) in table.split()
         await answer(app, pilot, "l", "nothing")
-        await until(pilot, lambda: "is not a number of tokens" in shown(app))
+        await sees(pilot, "is not a number of tokens")
         await answer(app, pilot, "m", str(tmp_path / "nowhere"))
-        await until(pilot, lambda: "nowhere" in shown(app) and "tokens of model" in shown(app))
+        await sees(pilot, "nowhere", "tokens of model")
 
 
 async def test_scores_by_slice_after_an_evaluation(tmp_path: Path) -> None:
