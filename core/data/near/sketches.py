@@ -19,6 +19,7 @@ _MISSED = 0.005
 _BATCH = 1 << 19
 _PARTNERS = 12
 _PAIRS = 1 << 18
+_HELD = 1 << 20
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -88,7 +89,7 @@ class Sketches:
 
     def pairs(self, among: Places) -> Places:
         """The pairs of texts, out of those with the numbers `among`, that may reach the threshold: (n, 2), sorted."""
-        found: list[Places] = []
+        found = _Pairs()
         for band in range(self._bands):
             keys = self.keys(band)[among]
             order = np.argsort(keys, kind="stable")
@@ -97,12 +98,12 @@ class Sketches:
                 same = np.flatnonzero(ordered[step:] == ordered[:-step])
                 if not len(same):
                     break
-                found.append(_packed(among[order[same]], among[order[same + step]]))
-        return self._likely(_unpacked(found), self.bytes(), self.bytes())
+                found.add(among[order[same]], among[order[same + step]])
+        return self._likely(found.all(), self.bytes(), self.bytes())
 
     def matches(self, wanted: Places, other: Sketches, among: Places) -> Places:
         """Pairs of a text with a number in `wanted` and one of `other` in `among` that may reach the threshold."""
-        found: list[Places] = []
+        found = _Pairs()
         for band in range(self._bands):
             theirs = other.keys(band)[among]
             order = np.argsort(theirs, kind="stable")
@@ -113,8 +114,8 @@ class Sketches:
                 have = np.flatnonzero(first + step < end)
                 if not len(have):
                     break
-                found.append(_packed(wanted[have], among[order[first[have] + step]]))
-        return self._likely(_unpacked(found), self.bytes(), other.bytes())
+                found.add(wanted[have], among[order[first[have] + step]])
+        return self._likely(found.all(), self.bytes(), other.bytes())
 
     def _likely(self, pairs: Places, one: Bytes, other: Bytes) -> Places:
         """Those pairs whose sketches agree in enough places of each part: three standard deviations are allowed."""
@@ -160,11 +161,26 @@ class Sketches:
         return (digests & np.uint32(255)).astype(np.uint8)
 
 
-def _packed(one: Places, other: Places) -> Places:
-    """Each pair as one number, the smaller first where both are of one list."""
-    return (one.astype(np.int64) << 32) | other.astype(np.int64)
+class _Pairs:
+    """Pairs of numbers, each once: those of one band are mostly those of the one before."""
 
+    def __init__(self) -> None:
+        self._known = np.zeros(0, np.int64)
+        self._new: list[Places] = []
+        self._waiting = 0
 
-def _unpacked(packed: list[Places]) -> Places:
-    every = np.unique(np.concatenate(packed)) if packed else np.zeros(0, np.int64)
-    return np.stack([every >> 32, every & 0xFFFFFFFF], axis=1)
+    def add(self, one: Places, other: Places) -> None:
+        """Take more, as one number each."""
+        self._new.append((one.astype(np.int64) << 32) | other.astype(np.int64))
+        self._waiting += len(one)
+        if self._waiting > max(_HELD, len(self._known) // 2):
+            self._settle()
+
+    def all(self) -> Places:
+        """All of them, in order: (n, 2)."""
+        self._settle()
+        return np.stack([self._known >> 32, self._known & 0xFFFFFFFF], axis=1)
+
+    def _settle(self) -> None:
+        self._known = np.unique(np.concatenate([self._known, *self._new]))
+        self._new, self._waiting = [], 0
