@@ -3,8 +3,8 @@
 Rows of 2 kB of chat JSON Lines are written to a temporary folder and opened in the app, in a pseudo-terminal of
 160x48. While the check runs j, k and page down are pressed in turn, at moments of chance; the clock runs from the
 key until the record of another row has been painted, which is told by a mark in each row's answer. Then x stops the
-check, and the clock runs until the screen says so. The peer is a list of five thousand of the same rows with the chosen
-one beside it, which does nothing else.
+check, and the clock runs until the screen says so. The peer is a list of five thousand of the same rows with the
+chosen one beside it, which does nothing else.
 
 Printed: p50, p95 and the slowest of both, the ratio, and the time to stop. Exit code 0 where 95 of 100 keys are
 answered in 50 ms (issue 3).

@@ -3,7 +3,8 @@
 The peer does what mistral-finetune's validator (utils/validate_data.py) does with each row of a file, on one core:
 it parses the row, checks the roles, writes each message in turn with the template and encodes it by itself, with
 nothing kept from one message to the next. It is written anew here, from its description, so that both sides use the
-same rows and the same tokenizer. Ours is the tally that `data check --model` keeps, template, loss masks and all.
+same rows and the same tokenizer. Ours is the pass of `data check --model`, on one core too: the structural checks,
+and the tally of tokens with template, loss masks and all.
 
 Rows are made from a seed, or taken from a JSON Lines file and varied: numbers change, so that no row comes twice.
 
@@ -26,9 +27,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from core.chat import ChatModel, load_chat  # noqa: E402
-from core.data.checks.tokens import reader_for, token_maker  # noqa: E402
+from core.data.checks.tokens import TokenTally, reader_for, token_maker  # noqa: E402
 from core.data.dataset import open_dataset  # noqa: E402
 from core.data.report import check  # noqa: E402
+from core.data.scan import Scanner  # noqa: E402
 from core.models import find_model  # noqa: E402
 
 RATIO, SECONDS = 1.5, 12.0
@@ -87,11 +89,12 @@ def peer(path: Path, chat: ChatModel) -> int:
 
 
 def ours(path: Path, model: str) -> int:
-    """The tokens of a file as the check's tally counts them."""
+    """The tokens of a file as the check counts them while it looks at each row, in this process alone."""
     dataset = open_dataset(path)
-    tally = token_maker(reader_for(find_model(model), dataset))()
-    for row in dataset:
-        tally.add(row)
+    total = len(dataset)
+    dataset.detect_format()
+    (tally,) = Scanner(dataset, [token_maker(reader_for(find_model(model), dataset))]).scan(0, total).tallies
+    assert isinstance(tally, TokenTally)
     return sum(tally.length)
 
 

@@ -41,7 +41,9 @@ _KNOWN = {_usual(_WIDE, digits): _usual(_ASCII, digits) for digits in ("", "{1,3
 }
 _GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+"
 Parts = Callable[[str], list[str]]
-_AFTER_SPACE = re.compile(r"\s ").search
+# White space before a space; two spaces, and one that begins a line, are looked for by themselves.
+_SEPARATORS = "\x0b\x0c\x1c\x1d\x1e\x1f"
+_RARE_SPACE = re.compile(r"[^\S \n] ").search
 _CUT = re.compile(r"(?<=\S)(?= )").split
 _KEPT = 400_000
 _LONGEST = 200
@@ -204,9 +206,17 @@ def _byte_level(layout: Any) -> Parts | None:
     return parted
 
 
+def _has_rare(text: str) -> bool:
+    if not text.isascii():
+        return True
+    return (
+        "\t" in text or "\r" in text or "\x0b" in text or "\x0c" in text or any(map(text.__contains__, _SEPARATORS))
+    )
+
+
 def _words(text: str) -> list[str]:
     """`text` cut in front of each space behind a character."""
-    if _AFTER_SPACE(text):
+    if "  " in text or "\n " in text or (_has_rare(text) and _RARE_SPACE(text)):
         return _CUT(text)
     first, *rest = text.split(" ")
     words = [" " + word for word in rest]

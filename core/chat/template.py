@@ -7,7 +7,6 @@ that are None left out) follow transformers/utils/chat_template_utils.py, versio
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -24,7 +23,6 @@ from core.errors import DiapasonError
 
 # Unicode noncharacters, "not intended for interchange": they frame what a `generation` block writes.
 OPEN, CLOSE = "\U0010fffe", "\U0010ffff"
-_FRAME = re.compile(f"[{OPEN}{CLOSE}]")
 _REASONING = ("reasoning_content", "thinking", "reasoning")
 
 
@@ -129,6 +127,7 @@ class Template:
         self._specials = dict(specials)
         try:
             self._plain = _compile(source, marked=False)
+            self._globals = dict(self._plain.globals)
             self.has_marks = _uses_generation(source)
             self._marked = _compile(source, marked=True)
             self.only_writes = _only_writes(source)
@@ -170,16 +169,17 @@ class Template:
         extra: Mapping[str, Any],
     ) -> str:
         try:
-            return template.render(
-                **{
-                    "messages": [_plain_message(message) for message in messages],
-                    "tools": list(tools) if tools else None,
-                    "documents": None,
-                    "add_generation_prompt": add_generation_prompt,
-                    **self._specials,
-                    **extra,
-                }
-            )
+            values = {
+                **self._globals,
+                "messages": [_plain_message(message) for message in messages],
+                "tools": list(tools) if tools else None,
+                "documents": None,
+                "add_generation_prompt": add_generation_prompt,
+                **self._specials,
+                **extra,
+            }
+            # What Template.render does, but that it would put the globals together anew for each row.
+            return "".join(template.root_render_func(template.new_context(values, shared=True)))
         except Exception as error:  # a template can fail in any way that Python can
             raise DiapasonError(
                 f"the chat template of the model refuses this conversation: {error}",
@@ -210,14 +210,19 @@ def _unframe(marked: str) -> tuple[str, list[tuple[int, int]]]:
     pieces: list[str] = []
     spans: list[tuple[int, int]] = []
     length = start = depth = position = 0
-    for match in _FRAME.finditer(marked):
-        index, char = match.start(), match.group()
+    opening, closing = marked.find(OPEN), marked.find(CLOSE)
+    while opening >= 0 or closing >= 0:
+        opens = opening >= 0 and (opening < closing or closing < 0)
+        index = opening if opens else closing
         pieces.append(marked[position:index])
         length += index - position
         position = index + 1
-        if char == OPEN:
+        if opens:
             start, depth = (length if depth == 0 else start), depth + 1
-        elif depth:
+            opening = marked.find(OPEN, position)
+            continue
+        closing = marked.find(CLOSE, position)
+        if depth:
             depth -= 1
             if depth == 0 and length > start:
                 spans.append((start, length))
