@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.text import cells, shorten, visible
+from core.text import shorten, visible
 from tui.format import count
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset, Row
-    from core.data.prompts import Kind
     from tui.token_view import TokenView
 
 FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "kto", "classification", "text")
@@ -252,6 +251,7 @@ def _coloured(view: TokenView) -> str:
 def run_split(args: argparse.Namespace) -> int:
     """Write the parts and say what went where."""
     from core.data.split import split
+    from tui.split_view import split_lines
 
     result = split(
         args.file,
@@ -281,21 +281,5 @@ def run_split(args: argparse.Namespace) -> int:
         }
         print(json.dumps(document, ensure_ascii=False))
         return 0
-    width = max(cells(visible(str(path))) for path in files.values() if path)
-    for name, path in files.items():
-        if path is not None:
-            print(f"{name:<10} {visible(str(path)):<{width}}  {count(result.counts[name]):>9} rows")
-    if result.skipped:
-        print(f"left out   {count(result.skipped)} rows with errors; `diapason data check` lists them")
-    if leakage is not None:
-        print(
-            f"leakage    {_leaking(leakage.remaining)} held out ask what a training row asks; "
-            f"a plain random split: {_leaking(leakage.random)}"
-        )
+    print("\n".join(split_lines(result)))
     return 0
-
-
-def _leaking(counts: Mapping[Kind, int]) -> str:
-    """``0 rows``; ``12 rows (exact 4, near 8)``."""
-    kinds = ", ".join(f"{kind} {count(number)}" for kind, number in counts.items() if number)
-    return amount(sum(counts.values()), "row") + (f" ({kinds})" if kinds else "")

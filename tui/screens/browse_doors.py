@@ -31,6 +31,10 @@ class DoorsScreen(CheckedScreen):
         """Decide on the rows one by one."""
         self.diapason.open("review", path=self.dataset.path, dataset=self.dataset, report=self.report)
 
+    def action_split(self) -> None:
+        """Part the file into train, validation and test."""
+        self.diapason.open("split", path=self.dataset.path, dataset=self.dataset)
+
     def action_convert(self) -> None:
         """Write the file in another format."""
         self.diapason.open("convert", path=self.dataset.path, dataset=self.dataset)

@@ -31,6 +31,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("e", "review", "review", "Go through the rows one by one: keep, drop, flag, edit.", footer=True,
            enabled="why_no_rows"),
     Action("d", "stats", "numbers", "Lengths, turns, labels and languages of the file.", enabled="why_no_rows"),
+    Action("s", "split", "split", "Part the file into train, validation and test.", enabled="why_no_rows"),
     Action("v", "convert", "convert", "Write the file in another format.",
            enabled="why_no_rows"),
     Action("a", "augment", "variants", "Have a model write variants of rows, for review.", enabled="why_no_rows"),
