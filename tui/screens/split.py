@@ -68,8 +68,8 @@ class SplitScreen(DiapasonScreen):
         yield Static(id="state", markup=False)
 
     def on_mount(self) -> None:
-        """Say what it is about."""
-        self._show("")
+        """Say what the fields are."""
+        self._show("", "\n".join(f"{label:<14}{hint}" for _, label, _, hint in FIELDS))
 
     def _show(self, right: str, state: str = "") -> None:
         self.top(f"{visible(self.dataset.name)} · train, validation and test", right)
