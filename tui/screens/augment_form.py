@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import DiapasonError, UsageError
+from tui.names import beside
 
 if TYPE_CHECKING:
     from core.data.augment.augment import Wish
@@ -40,14 +41,7 @@ def proposed(path: Path) -> Path:
     """A name beside the source that is free, or that an unfinished run was to write: ``data.variants.jsonl``."""
     from core.data.augment.augment import log_path
 
-    stem = path.name.partition("#")[0].partition(".")[0] or "data"
-    folder = path.parent if path.parent.is_dir() else Path()
-    out = folder / f"{stem}.variants.jsonl"
-    for number in range(2, 1000):
-        if not out.exists() or log_path(out).exists():
-            break
-        out = folder / f"{stem}.variants-{number}.jsonl"
-    return out
+    return beside(path, "variants", ".jsonl", lambda out: not out.exists() or log_path(out).exists())
 
 
 def wish_of(values: Mapping[str, str], listed: Collection[int] | None) -> tuple[Wish, Path]:

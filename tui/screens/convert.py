@@ -19,6 +19,7 @@ from core.text import visible
 from tui.actions import Action
 from tui.convert_view import loss_lines
 from tui.format import count
+from tui.names import beside
 from tui.screens.base import DiapasonScreen
 from tui.widgets.rows import Row, RowList
 
@@ -157,7 +158,7 @@ class ConvertScreen(DiapasonScreen):
         template = self._template if name == "text" else None
         target = Target(name, messages=form == "messages", implicit=form == "implicit", template=template)
         self.ask(f"Write the rows as {name} to which new file?", lambda out: self._write(target, Path(out)),
-                 value=str(proposed(self.path, name)), paths=True)  # fmt: skip
+                 value=str(beside(self.path, name, ".jsonl")), paths=True)  # fmt: skip
 
     def action_lossy(self) -> None:
         """Write what was refused."""
@@ -231,18 +232,6 @@ class ConvertScreen(DiapasonScreen):
         else:
             self._show("it did not work", visible(str(error), newlines=True))
             self.fail(error)
-
-
-def proposed(path: Path, format: str) -> Path:
-    """A free name beside the source: ``data.chat.jsonl``."""
-    stem = path.name.partition("#")[0].partition(".")[0] or "data"
-    folder = path.parent if path.parent.is_dir() else Path()
-    out = folder / f"{stem}.{format}.jsonl"
-    for number in range(2, 1000):
-        if not out.exists():
-            break
-        out = folder / f"{stem}.{format}-{number}.jsonl"
-    return out
 
 
 def _drawer(name: str, form: str, what: str) -> Callable[[int], Content]:

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 from core.errors import DiapasonError
 from core.text import visible
 from tui.actions import Action
+from tui.names import beside
 from tui.screens.base import DiapasonScreen
 from tui.split_view import split_lines
 
@@ -63,7 +64,7 @@ class SplitScreen(DiapasonScreen):
             for name, label, value, hint in FIELDS:
                 with Horizontal(classes="line"):
                     yield Static(label, classes="name", markup=False)
-                    first = str(proposed(self.path)) if name == "out" else value
+                    first = str(beside(self.path, "parts")) if name == "out" else value
                     yield Input(visible(first), id=name, placeholder=hint, compact=True)
         yield Static(id="state", markup=False)
 
@@ -151,15 +152,3 @@ def _share(text: str, name: str) -> float:
     if not 0 <= share < 1:
         raise DiapasonError(f"`{text[:20]}` is no share", where=name, hint="From 0 to below 1, such as 0.2.")
     return share
-
-
-def proposed(path: Path) -> Path:
-    """A name beside the source that is free: ``data.parts``."""
-    stem = path.name.partition("#")[0].partition(".")[0] or "data"
-    folder = path.parent if path.parent.is_dir() else Path()
-    out = folder / f"{stem}.parts"
-    for number in range(2, 1000):
-        if not out.exists():
-            break
-        out = folder / f"{stem}.parts-{number}"
-    return out
