@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import random
 from pathlib import Path
 from typing import Any
@@ -255,3 +256,28 @@ def test_parts_must_be_alike_one_by_one() -> None:
     texts = Texts(lambda place: [["abcdefghij", STORY], ["klmnopqrst", STORY], ["abcdefghij"]][place], Frames())
     assert not alike(texts.parts(0), texts.parts(1), 0.85) and not alike(texts.parts(0), texts.parts(2), 0.85)
     assert alike(texts.parts(0), texts.parts(0), 1.0)
+
+
+def test_many_sketches_lie_on_disk_and_find_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DIAPASON_HOME", str(tmp_path / "home"))
+    texts = [
+        f"Where is parcel {n % 150} of customer {n % 150}, sent from shelf {n % 150} yesterday?" for n in range(400)
+    ]
+
+    def sketched() -> Sketches:
+        parts = [Sketches(0.85, Frames()) for _ in range(4)]
+        for number, text in enumerate(texts):
+            parts[number // 100].add([text])
+        first, *rest = (pickle.loads(pickle.dumps(part)) for part in parts)
+        for later in rest:
+            first.merge(later)
+        return first
+
+    every = np.arange(len(texts))
+    kept = sketched()
+    monkeypatch.setattr("core.data.near.sketches._IN_MEMORY", 5000)
+    spilled = sketched()
+    assert isinstance(spilled.bytes(), np.memmap) and not isinstance(kept.bytes(), np.memmap)
+    assert np.array_equal(spilled.bytes(), kept.bytes()) and len(kept.pairs(every)) >= 250
+    assert np.array_equal(spilled.pairs(every), kept.pairs(every))
+    assert not [file for file in (tmp_path / "home").rglob("*") if file.is_file()]

@@ -1,4 +1,7 @@
-"""At most 80 bytes for each text, from which the pairs worth comparing are found without comparing all."""
+"""At most 80 bytes for each text, from which the pairs worth comparing are found without comparing all.
+
+From 64 MB on they lie in a temporary file.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import numpy as np
 
 from core.data.near.frames import Frames
 from core.data.near.shingles import SHINGLE, Places, codes, mixed, shingle_hashes
+from core.data.spool import Spool
 
 _SEED = 20
 _MOST = 80
@@ -20,6 +24,7 @@ _BATCH = 1 << 19
 _PARTNERS = 12
 _PAIRS = 1 << 18
 _HELD = 1 << 20
+_IN_MEMORY = 64 << 20
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
@@ -52,6 +57,8 @@ class Sketches:
         self._texts: list[list[str]] = [[] for _ in range(parts)]
         self._waiting = 0
         self._made: list[Bytes] = []
+        self._held = 0
+        self._spool: Spool | None = None
 
     def add(self, parts: Sequence[str]) -> None:
         """Remember a text, given in as many parts as all others."""
@@ -64,20 +71,34 @@ class Sketches:
     def merge(self, later: Sketches) -> None:
         """Take the texts of `later`, made with the same threshold, frames and parts."""
         self._flush()
-        later._flush()
-        self._made += later._made
+        self._keep(later.bytes())
 
     def __getstate__(self) -> dict[str, Any]:
-        self._flush()
-        return self.__dict__
+        made = np.array(self.bytes())
+        return {**self.__dict__, "_made": [made], "_held": made.nbytes, "_spool": None}
 
     def bytes(self) -> Bytes:
-        """One row of bytes for each text."""
+        """One row of bytes for each text; on disk where they are many."""
         self._flush()
+        width = self._bands * self._rows
+        if self._spool is not None:
+            self._spill(self._spool)
+            return np.memmap(self._spool.finish(), np.uint8, "r", shape=(self._spool.size // width, width))
         if len(self._made) != 1:
-            empty = np.zeros((0, self._bands * self._rows), np.uint8)
-            self._made = [np.concatenate(self._made) if self._made else empty]
+            self._made = [np.concatenate(self._made) if self._made else np.zeros((0, width), np.uint8)]
         return self._made[0]
+
+    def _keep(self, made: Bytes) -> None:
+        self._made.append(made)
+        self._held += made.nbytes
+        if self._held > _IN_MEMORY:
+            self._spool = self._spool or Spool("the sketches of its rows")
+            self._spill(self._spool)
+
+    def _spill(self, spool: Spool) -> None:
+        for made in self._made:
+            spool.write(made.tobytes())
+        self._made, self._held = [], 0
 
     def keys(self, band: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
         """A number for each text; two texts with the same one are likely alike."""
@@ -140,7 +161,7 @@ class Sketches:
                 self._hashed(texts, rows).reshape(count, self._bands, rows)
                 for texts, rows in zip(self._texts, self._shares, strict=True)
             ]
-            self._made.append(np.concatenate(pieces, axis=2).reshape(count, -1))
+            self._keep(np.concatenate(pieces, axis=2).reshape(count, -1))
             self._texts = [[] for _ in self._texts]
             self._waiting = 0
 
