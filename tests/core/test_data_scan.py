@@ -195,8 +195,12 @@ def test_a_killed_process_is_an_error_and_no_hang(tmp_path: Path) -> None:
 
 
 def _workers() -> list[psutil.Process]:
-    mine = psutil.Process().children(recursive=True)
-    return [one for one in mine if "core.data.scan_worker" in " ".join(one.cmdline())]
+    """The processes of the check that run; those of other tests that nobody has waited for yet are none."""
+    mine = [
+        one.as_dict(["cmdline", "status"]) | {"process": one} for one in psutil.Process().children(recursive=True)
+    ]
+    return [one["process"] for one in mine if one["status"] != psutil.STATUS_ZOMBIE
+            and "core.data.scan_worker" in " ".join(one["cmdline"] or [])]  # fmt: skip
 
 
 def test_workers_end_with_who_asked_them(tmp_path: Path) -> None:

@@ -231,7 +231,7 @@ async def test_long_answers_scroll_together() -> None:
 async def test_a_long_prompt_scrolls_and_leaves_room() -> None:
     rows = answer_rows(2, prompt=lambda row: "\n".join(f"prompt line {line}" for line in range(60)))
     async with judging(a_run(rows)) as pilot:
-        assert "prompt line 0" in shown(pilot.app) and "◀ 1" in shown(pilot.app) and "2 ▶" in shown(pilot.app)
+        await until(pilot, lambda: all(text in shown(pilot.app) for text in ("prompt line 0", "◀ 1", "2 ▶")))
         await pilot.press(*["right_square_bracket"] * 20)
         await until(pilot, lambda: "prompt line 20" in shown(pilot.app))
         await pilot.press("left_square_bracket")

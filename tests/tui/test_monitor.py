@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.files import JsonlWriter, Lock, write_json
@@ -52,6 +52,8 @@ numbers = st.floats(allow_nan=True, allow_infinity=True)
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(numbers, max_size=200), st.integers(0, 90), st.integers(0, 30), st.booleans())
+@example([1.7e308], 12, 2, False)
+@example([6e307], 12, 2, True)
 def test_any_values_draw_within_the_size(values: list[float], width: int, height: int, log: bool) -> None:
     series = Decimated()
     series.follow([float(x) for x in range(len(values))], values)

@@ -58,6 +58,10 @@ class Plot:
     x_range: tuple[float, float] | None = None
 
 
+# The square of it is still a number.
+_LARGEST = 1e150
+
+
 @dataclass
 class _Grid:
     """The cells of the drawing area, and where values fall in it."""
@@ -122,8 +126,8 @@ def draw(plot: Plot, width: int, height: int) -> list[Content]:
 
 
 def scaled(y: float, log: bool) -> float:
-    """`y` on the scale of the chart; NaN where it cannot be shown."""
-    if not math.isfinite(y) or (log and y <= 0):
+    """`y` on the scale of the chart; NaN where it cannot be shown: not finite, or too large to be reckoned with."""
+    if not abs(y) <= _LARGEST or (log and y <= 0):
         return math.nan
     return math.log10(y) if log else y
 
