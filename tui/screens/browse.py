@@ -235,7 +235,7 @@ class BrowseScreen(DoorsScreen):
         self.rows.focus()
 
     def action_back(self) -> None:
-        """Close the filter's line, leave the one pane, show all rows again; else leave the screen."""
+        """Close the filter's line, leave the one pane, show all rows again, stop the check; else leave the screen."""
         if self.has_class("-filtering"):
             self._close_filter()
         elif zoomed := [name for name in self.classes if name.startswith("-zoom-")]:
@@ -243,6 +243,9 @@ class BrowseScreen(DoorsScreen):
         elif self.needle or self.chosen is not None:
             self.needle, self.chosen = "", None
             self._list_rows()
+        elif self._checking:
+            self._stop_check.set()
+            self.say("the check is stopped; x starts it again, esc leaves")
         else:
             super().action_back()
 
