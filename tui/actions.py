@@ -66,7 +66,9 @@ def key_name(key: str) -> str:
 
 # Every screen has these; they follow the screen's own in the help and the palette.
 COMMON: tuple[Action, ...] = (
-    Action("escape", "back", "back", "Go one level back. It never stops a run or deletes anything.", group="Everywhere"),
+    Action(
+        "escape", "back", "back", "Go one level back. It never stops a run or deletes anything.", group="Everywhere"
+    ),
     Action("question_mark,f1", "help", "keys", "Show every key of this screen.", group="Everywhere"),
     Action("ctrl+t", "next_theme", "theme", "Change the colours: dark, light, 16 colours.", group="Everywhere"),
     Action("ctrl+z", "suspend", "suspend", "Back to the shell; `fg` returns here.", group="Everywhere"),
