@@ -206,7 +206,7 @@ class BrowseScreen(DoorsScreen):
         """Why the check can be neither stopped nor started."""
         if not self._located:
             return "the rows are still being found"
-        return "the check is done" if self.report is not None else None
+        return "the check is done" if self.report is not None and self._complete and not self._checking else None
 
     def action_stop_check(self) -> None:
         """Stop the check, or start it anew."""

@@ -52,6 +52,7 @@ class CheckedScreen(DiapasonScreen):
         self._checking = False
         self._check_again = False
         self._with_model = False
+        self._complete = False
         self._located = False
         self._progress = ""
         self._switch_seconds = sys.getswitchinterval()
@@ -128,7 +129,7 @@ class CheckedScreen(DiapasonScreen):
 
     def _start_check(self) -> None:
         self._stop_check = stop = threading.Event()
-        self._checking, self._check_again = True, False
+        self._checking, self._check_again, self._complete = True, False, False
         self._progress = f"checking for {shorten(self.record.model, 30)} …" if self._with_model else "checking …"
         self._show_top()
         model, length = self._model_checked()
@@ -158,6 +159,7 @@ class CheckedScreen(DiapasonScreen):
             self._start_check()
             return
         self._progress = ""
+        self._complete = True
         self.report = report
         self._show_top()
         self.findings.show(report)
@@ -181,6 +183,8 @@ class CheckedScreen(DiapasonScreen):
         self._progress = "check stopped"
         if not isinstance(error, CheckCancelled):
             self._progress = "check failed"
+            # A model that cannot be read must not stand in the way of what comes next.
+            self._with_model = False
             self.fail(error)
         self._show_top()
 

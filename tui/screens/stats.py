@@ -85,6 +85,7 @@ class StatsScreen(DiapasonScreen):
         self.stats: Stats | None = None
         self.scores: SliceScores | None = None
         self._shown = self.wanted
+        self._reading = False
         self._stop = threading.Event()
 
     def compose_body(self) -> ComposeResult:
@@ -106,6 +107,7 @@ class StatsScreen(DiapasonScreen):
                 raise _Stopped("left")
             self.post_message(Measured(rows))
 
+        self._reading = True
         self.top(f"{visible(self.dataset.name)} · reading …")
         self.background(
             lambda: _read(self.path, self.dataset, wanted, tell),
@@ -119,6 +121,7 @@ class StatsScreen(DiapasonScreen):
         self.top(f"{visible(self.dataset.name)} · reading: {count(event.rows)} of {count(len(self.dataset))} rows")
 
     def _took(self, wanted: _Wanted, stats: Stats, scores: SliceScores | None) -> None:
+        self._reading = False
         self.stats, self.scores, self._shown = stats, scores, wanted
         self._draw()
         self.refresh_keys()
@@ -145,16 +148,17 @@ class StatsScreen(DiapasonScreen):
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, _Stopped):
             return
+        self._reading = False
         self.fail(error)
-        self.wanted = self._shown
+        self.wanted = self._shown = self._shown if self.stats is not None else _Wanted(self._shown.by, None, None)
         if self.stats is not None:
             self._draw()
         else:
             self.top(f"{visible(self.dataset.name)} · not measured")
 
     def why_not_yet(self) -> str | None:
-        """The file must have been read once."""
-        return None if self.stats is not None else "the file is being read"
+        """One measurement at a time."""
+        return "the file is being read" if self._reading else None
 
     def _want(self, wanted: _Wanted) -> None:
         self.wanted = wanted

@@ -120,7 +120,7 @@ def check_out(out: Path, source: Dataset, force: bool) -> None:
     if source.source.reads(out):
         raise UsageError("that is the source itself", where=str(out), hint="Name another file.")
     # What an unfinished run wrote may be written anew by the one that goes on from it.
-    if out.is_dir() or (out.exists() and not force and not log_path(out).exists()):
+    if out.is_dir() or (out.exists() and not force and unfinished(out) is None):
         raise UsageError("is there already", where=str(out), hint="Choose another name, or use --force.")
     if not out.parent.is_dir():
         raise UsageError("the folder does not exist", where=str(out.parent), hint="Make it first, or choose another.")

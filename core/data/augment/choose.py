@@ -39,8 +39,13 @@ def parse_spans(text: str) -> tuple[tuple[int, int], ...]:
     spans: list[tuple[int, int]] = []
     for part in text.split(","):
         first, dash, last = (piece.strip() for piece in part.partition("-"))
-        if not first.isdecimal() or (dash and not last.isdecimal()) or int(first) < 1:
-            raise UsageError(f"`{part.strip()}` is no row number", where="--rows", hint="For example --rows 1,5-9")
+        numbers = (first, last) if dash else (first,)
+        if not all(number.isdecimal() and len(number) <= 18 for number in numbers) or not (
+            1 <= int(first) <= int(numbers[-1])
+        ):
+            raise UsageError(
+                f"`{part.strip()[:40]}` is no row number", where="--rows", hint="For example --rows 1,5-9"
+            )
         spans.append((int(first), int(last) if dash else int(first)))
     return tuple(spans)
 

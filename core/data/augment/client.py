@@ -71,8 +71,12 @@ class _Answer:
 def base_url(given: str | None) -> str:
     """The endpoint's base URL, from `given` or the environment. Raises UsageError where there is none usable."""
     url = (given or os.environ.get(URL_VARIABLE, "")).strip().rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        parts, usable = urlsplit(""), False
+    if not usable:
         raise UsageError(
             f"`{url}` is no http address" if url else "there is no endpoint",
             where="--endpoint",
@@ -218,8 +222,12 @@ def _reply(body: Any, prompt: str) -> Reply:
     )  # fmt: skip
 
 
+_MOST_TOLD = 10**9
+
+
 def _count(told: Any, text: str) -> int:
-    return told if isinstance(told, int) and not isinstance(told, bool) and told >= 0 else guess_tokens(text)
+    known = isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= _MOST_TOLD
+    return told if known else guess_tokens(text)
 
 
 def _retry_after(told: str | None) -> float:
