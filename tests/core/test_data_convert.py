@@ -273,3 +273,14 @@ def test_a_template_and_packing(tmp_path: Path) -> None:
     packed = (tmp_path / "o.jsonl.gz").read_bytes()
     assert json.loads(gzip.decompress(packed)) == {"text": "Q: {answer} {x}\nA: 4 {{}}"}
     assert packed[4:8] == b"\0\0\0\0", "the time is not in it"
+
+
+def test_a_damaged_source_is_refused_unless_told(tmp_path: Path) -> None:
+    rows = "".join(json.dumps({"prompt": f"Question {n}?", "completion": f"Answer {n}."}) + "\n" for n in range(5000))
+    source, out = tmp_path / "rows.jsonl.gz", tmp_path / "out.jsonl"
+    source.write_bytes(gzip.compress(rows.encode())[:9000])
+    with pytest.raises(DiapasonError, match="the source is damaged"):
+        convert(source, out, Target("chat"))
+    assert not out.exists()
+    convert(source, out, Target("chat"), lossy=True)
+    assert 10 < len(out.read_text().splitlines()) < 5000

@@ -70,6 +70,11 @@ def convert(
     if dataset.format is None:
         hint = f"Perhaps --map {dataset.suggestion}" if dataset.suggestion else "Say which field is which with --map."
         raise DiapasonError("the rows have no known format", where=str(path), hint=hint)
+    damage = next((note for note, _, _ in dataset.source.notes if note.severity == "error"), None)
+    if damage is not None and not lossy:
+        raise DiapasonError(
+            f"the source is damaged: {damage.message}", where=str(path), hint="--lossy converts what can be read."
+        )
     work = _Work(dataset, target, kind, tell)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
