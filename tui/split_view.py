@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from core.text import cells, visible
 from tui.commands.data import amount
+from tui.damage_view import damage_lines
 from tui.format import count
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def split_lines(result: SplitResult) -> Iterator[str]:
         if path is not None:
             shown = visible(str(path))
             yield f"{name:<10} {shown}{' ' * (width - cells(shown))}  {count(result.counts[name]):>9} rows"
+    yield from damage_lines(result.damage)
     if result.skipped:
         yield f"left out   {amount(result.skipped, 'row')} with errors; `diapason data check` lists them"
     if result.leakage is not None:

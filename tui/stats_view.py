@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.text import cells, shorten, visible
 from tui.commands.data import amount, percent
+from tui.damage_view import damage_lines
 from tui.format import bar, count
 from tui.format import loss as loss_text
 from tui.histogram import Piece, histogram
@@ -41,6 +42,8 @@ def stats_lines(stats: Stats, width: int = 80) -> Iterator[Line]:
             [name, stats.format or "unknown format", amount(tally.rows, "row"), f"{count(tally.usable)} usable"]
         )
     )
+    for line in damage_lines(stats.damage):
+        yield [(line, "mark")]
     if not tally.usable:
         return
     bins = min(120, max(48, width - 24))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.data.catalogue.code import SEVERITIES as SEVERITIES
@@ -30,6 +31,11 @@ class RowFinding:
     def severity(self) -> Severity:
         """How bad it is."""
         return self.level or CODES[self.code].severity
+
+
+def damage_json(damage: Iterable[RowFinding]) -> list[dict[str, str]]:
+    """Why rows of a file are missing, as the documents of `--json` have it."""
+    return [{"code": found.code, "detail": found.detail, "message": found.message} for found in damage]
 
 
 def grouped(number: int) -> str:

@@ -126,6 +126,11 @@ class Source:
         return (self._ready or self.prepare()).notes
 
     @property
+    def damage(self) -> list[RowFinding]:
+        """The notes that say that rows are missing: the file ends early or is broken inside."""
+        return [finding for finding, _, _ in self.notes if finding.severity == "error"]
+
+    @property
     def encoding(self) -> Encoding:
         """How the bytes of the file stand for text."""
         return self.text.encoding

@@ -7,7 +7,7 @@ import json
 import os
 import random
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from core.data.checks.repeats import fold
 from core.data.dataset import Dataset, Row, open_dataset
+from core.data.findings import RowFinding
 from core.data.grouping import AUTO, NEAR, gather
 from core.data.near.copies import USUAL
 from core.data.near.shingles import Places
@@ -29,7 +30,8 @@ _SUFFIX = {"csv": ".csv", "text": ".txt"}
 class SplitResult:
     """The files written, rows in each by part name, and how many rows were left out because they have errors.
 
-    `groups` counts what was dealt out whole; `stratified` says what was spread evenly: label, length or a field.
+    `groups` counts what was dealt out whole; `stratified` says what was spread evenly: label, length or a field;
+    `damage` says why rows are missing that the file should have.
     """
 
     train: Path
@@ -40,6 +42,7 @@ class SplitResult:
     groups: int
     stratified: str
     leakage: SplitLeakage | None = None
+    damage: list[RowFinding] = field(default_factory=list[RowFinding])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ def split(
         groups=different,
         stratified=found.stratified,
         leakage=_measure(found.prompts, part_of, seed) if measure else None,
+        damage=dataset.source.damage,
     )
 
 

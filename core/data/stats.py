@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.data.dataset import Dataset, Row, open_dataset
+from core.data.findings import RowFinding, damage_json
 from core.data.languages import language_of
 from core.data.tally import Maker, Tally
 from core.data.workers import scan_all
@@ -140,7 +141,7 @@ class StatsTally:
 class Stats:
     """The numbers of a data set: what the tally has counted, labels, the languages of up to 300 rows.
 
-    tokens: lengths in a model's tokens, where a model was named.
+    tokens: lengths in a model's tokens, where a model was named. damage: why rows are missing.
     """
 
     path: Path
@@ -149,6 +150,7 @@ class Stats:
     labels: Counter[str]
     languages: Counter[str]
     tokens: TokenLengths | None = None
+    damage: list[RowFinding] = field(default_factory=list[RowFinding])
 
     def to_json(self) -> dict[str, Any]:
         """The document of `diapason data stats --json`, schema 1 (docs/json.md)."""
@@ -163,6 +165,7 @@ class Stats:
             "roles": dict(tally.roles.most_common()),
             "labels": dict(self.labels.most_common()),
             "languages": dict(self.languages.most_common()),
+            "damage": damage_json(self.damage),
         }
         if tally.by is not None:
             document["by"] = tally.by
@@ -253,7 +256,8 @@ def measure(
             f"no row has the field `{by}`", where=str(path), hint=f"The first row has: {names or 'no fields'}"
         )
     tokens = _tokens(found.tallies[-1], model, max_length) if model is not None and found.tallies else None
-    return Stats(Path(path), dataset.format, tally, found.labels, sample_languages(dataset), tokens)
+    languages = sample_languages(dataset)
+    return Stats(Path(path), dataset.format, tally, found.labels, languages, tokens, dataset.source.damage)
 
 
 def _tokens(tally: Tally, model: ModelInfo, max_length: int | None) -> TokenLengths:

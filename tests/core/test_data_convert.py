@@ -279,8 +279,7 @@ def test_a_damaged_source_is_refused_unless_told(tmp_path: Path) -> None:
     rows = "".join(json.dumps({"prompt": f"Question {n}?", "completion": f"Answer {n}."}) + "\n" for n in range(5000))
     source, out = tmp_path / "rows.jsonl.gz", tmp_path / "out.jsonl"
     source.write_bytes(gzip.compress(rows.encode())[:9000])
-    with pytest.raises(DiapasonError, match="the source is damaged"):
-        convert(source, out, Target("chat"))
-    assert not out.exists()
+    refused = convert(source, out, Target("chat"))
+    assert refused.path is None and [loss.kind for loss in refused.losses] == ["damaged"] and not out.exists()
     convert(source, out, Target("chat"), lossy=True)
     assert 10 < len(out.read_text().splitlines()) < 5000

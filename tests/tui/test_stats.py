@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.chat_model import make_chat_model
 from tests.tui.fake_result import fake_answers, fake_result
 from tests.tui.screen_text import assert_inert, sees, shown, until
 from tui.app import DiapasonApp
+from tui.screens import stats as stats_screen
 from tui.screens.browse import BrowseScreen
 from tui.screens.stats import StatsScreen
 from tui.widgets.dialogs import AskDialog
@@ -64,6 +66,35 @@ async def answer(app: DiapasonApp, pilot: Pilot[Any], key: str, text: str) -> No
     await until(pilot, lambda: isinstance(app.screen, AskDialog))
     app.screen.query_one(Input).value = text
     await pilot.press("enter")
+
+
+async def test_a_newer_question_ends_the_reading_for_the_older(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text(
+        "".join(json.dumps({"prompt": f"Ask {n}", "completion": "x", "topic": "b"}) + "\n" for n in range(9))
+    )
+    ended, held = threading.Event(), threading.Event()
+
+    def slow(path: Path, dataset: Any, wanted: Any, tell: Any) -> Any:
+        if wanted.by is not None:
+            return read(path, dataset, wanted, tell)
+        try:
+            held.set()
+            while True:
+                tell(1, 1)
+        finally:
+            ended.set()
+
+    read = stats_screen._read
+    monkeypatch.setattr(stats_screen, "_read", slow)
+    app = DiapasonApp("stats", path=path, dataset=open_dataset(path))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, held.is_set)
+        await answer(app, pilot, "b", "topic")
+        await until(pilot, lambda: "9 usable" in shown(app) and "mean characters" in shown(app))
+        assert ended.wait(10)
 
 
 async def test_tokens_of_a_model_with_the_cut(tmp_path: Path) -> None:

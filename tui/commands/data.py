@@ -249,7 +249,8 @@ def _coloured(view: TokenView) -> str:
 
 
 def run_split(args: argparse.Namespace) -> int:
-    """Write the parts and say what went where."""
+    """Write the parts and say what went where; 1 where the file is damaged, so that rows are missing."""
+    from core.data.findings import damage_json
     from core.data.split import split
     from tui.split_view import split_lines
 
@@ -278,8 +279,9 @@ def run_split(args: argparse.Namespace) -> int:
             "groups": result.groups,
             "stratify": result.stratified,
             "leakage": {"split": leakage.remaining, "random": leakage.random} if leakage else None,
+            "damage": damage_json(result.damage),
         }
         print(json.dumps(document, ensure_ascii=False))
-        return 0
-    print("\n".join(split_lines(result)))
-    return 0
+    else:
+        print("\n".join(split_lines(result)))
+    return 1 if result.damage else 0

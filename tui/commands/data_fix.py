@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.text import shorten, visible
 from tui.commands.data import NEAR, add_file, amount, near_share, row_number
+from tui.damage_view import damage_lines
 from tui.format import count
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def register(verbs: Any) -> None:
 
 
 def run_fix(args: argparse.Namespace) -> int:
-    """Mend, show or list; 1 where errors are left in what was written."""
+    """Mend, show or list; 1 where errors are left in what was written, or rows of the source are missing."""
     from core.errors import UsageError
 
     plan = _plan(args)
@@ -82,7 +83,7 @@ def run_fix(args: argparse.Namespace) -> int:
     else:
         preview.end()
         print("\n".join(_summary(result, args.file)))
-    return 1 if result.report.reaches("error") else 0
+    return 1 if result.damage or not result.rows_after or result.report.reaches("error") else 0
 
 
 def _plan(args: argparse.Namespace) -> Plan | None:
@@ -224,6 +225,7 @@ def diff_lines(change: Change) -> Iterator[str]:
 def _summary(result: Result, name: str) -> Iterator[str]:
     for fix, number in sorted(result.fixes.items()):
         yield f"{fix:<32} {amount(number, 'row')}"
+    yield from damage_lines(result.damage)
     for note in result.notes:
         yield visible(note)
     if result.stale:
@@ -234,7 +236,10 @@ def _summary(result: Result, name: str) -> Iterator[str]:
     report = result.report
     left = [f"{item.code}{f' ({visible(item.detail)})' if item.detail else ''} {count(item.count)}"
             for item in report.findings if item.severity != "note"]  # fmt: skip
-    yield "left: " + (", ".join(left) if left else "no errors and no warnings")
+    if not result.rows_after:
+        yield "left: no row, so this would write nothing"
+    else:
+        yield "left: " + (", ".join(left) if left else "no errors and no warnings")
     if result.out is None:
         yield f"Nothing was written. {visible(name)} is as it was."
     else:
@@ -242,6 +247,8 @@ def _summary(result: Result, name: str) -> Iterator[str]:
 
 
 def _document(result: Result) -> dict[str, Any]:
+    from core.data.findings import damage_json
+
     report = result.report
     return {
         "schema": 1,
@@ -251,6 +258,7 @@ def _document(result: Result) -> dict[str, Any]:
                  "dropped": result.dropped, "added": result.added, "stale": [row + 1 for row in result.stale]},
         "fixes": dict(sorted(result.fixes.items())),
         "notes": result.notes,
+        "damage": damage_json(result.damage),
         "left": [{"code": item.code, "detail": item.detail, "severity": item.severity, "count": item.count}
                  for item in report.findings],
     }  # fmt: skip

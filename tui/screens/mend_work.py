@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import DiapasonError
 from core.text import visible
+from tui.damage_view import damage_lines
 from tui.format import count
 from tui.screens.base import DiapasonScreen
 from tui.screens.browse_work import run_check
@@ -228,6 +229,8 @@ class SheetScreen(DiapasonScreen):
         self.show_writing("")
         left = result.report.count("error")
         rest = f"{left} kinds of errors are left" if left else "no errors are left"
+        for line in damage_lines(result.damage):
+            self.warn(line)
         if result.stale:
             self.warn(
                 f"{count(len(result.stale))} rows have changed since they were decided on; they stay as they are"

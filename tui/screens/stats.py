@@ -46,9 +46,9 @@ class _Wanted:
 class Measured(Message):
     """How many rows were read; a newer one takes the place of one that was not handled yet."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, ended: threading.Event) -> None:
         super().__init__()
-        self.rows = rows
+        self.rows, self.ended = rows, ended
 
     def can_replace(self, message: Message) -> bool:
         """Only the last one counts."""
@@ -66,12 +66,9 @@ class StatsScreen(DiapasonScreen):
         "loses."
     )
     ACTIONS = (
-        Action("b", "by", "slice by", "Compare slices: by label, language, or a field such as topic.", footer=True,
-               enabled="why_not_yet"),
-        Action("m", "model", "tokens", "Measure the rows in the tokens of a model.", footer=True,
-               enabled="why_not_yet"),
-        Action("l", "max_length", "length", "Choose where rows are cut, in tokens.", footer=True,
-               enabled="why_not_yet"),
+        Action("b", "by", "slice by", "Compare slices: by label, language, or a field such as topic.", footer=True),
+        Action("m", "model", "tokens", "Measure the rows in the tokens of a model.", footer=True),
+        Action("l", "max_length", "length", "Choose where rows are cut, in tokens.", footer=True),
     )  # fmt: skip
     AUTO_FOCUS = "#numbers"
 
@@ -85,7 +82,6 @@ class StatsScreen(DiapasonScreen):
         self.stats: Stats | None = None
         self.scores: SliceScores | None = None
         self._shown = self.wanted
-        self._reading = False
         self._stop = threading.Event()
 
     def compose_body(self) -> ComposeResult:
@@ -102,26 +98,34 @@ class StatsScreen(DiapasonScreen):
         self._stop.set()
 
     def _measure(self, wanted: _Wanted) -> None:
-        def tell(rows: int, _: int) -> None:
-            if self._stop.is_set():
-                raise _Stopped("left")
-            self.post_message(Measured(rows))
+        """Begin anew; what was being measured stops, and what it still says is not heard."""
+        self._stop.set()
+        self._stop = stop = threading.Event()
 
-        self._reading = True
+        def tell(rows: int, _: int) -> None:
+            if stop.is_set():
+                raise _Stopped("left, or asked for something else")
+            self.post_message(Measured(rows, stop))
+
         self.top(f"{visible(self.dataset.name)} · reading …")
         self.background(
             lambda: _read(self.path, self.dataset, wanted, tell),
-            lambda found: self._took(wanted, *found),
-            otherwise=self._failed,
+            lambda found: self._took(stop, wanted, *found),
+            otherwise=lambda error: self._failed(stop, error),
             group="stats",
         )
 
     def on_measured(self, event: Measured) -> None:
         """Say how far it is."""
-        self.top(f"{visible(self.dataset.name)} · reading: {count(event.rows)} of {count(len(self.dataset))} rows")
+        if not event.ended.is_set():
+            self.top(
+                f"{visible(self.dataset.name)} · reading: {count(event.rows)} of {count(len(self.dataset))} rows"
+            )
 
-    def _took(self, wanted: _Wanted, stats: Stats, scores: SliceScores | None) -> None:
-        self._reading = False
+    def _took(self, stop: threading.Event, wanted: _Wanted, stats: Stats, scores: SliceScores | None) -> None:
+        if stop.is_set():
+            return
+        stop.set()
         self.stats, self.scores, self._shown = stats, scores, wanted
         self._draw()
         self.refresh_keys()
@@ -145,20 +149,16 @@ class StatsScreen(DiapasonScreen):
             text = Content("No row of this file can be trained on.")
         self.query_one("#text", Static).update(text)
 
-    def _failed(self, error: BaseException) -> None:
-        if isinstance(error, _Stopped):
+    def _failed(self, stop: threading.Event, error: BaseException) -> None:
+        if stop.is_set():
             return
-        self._reading = False
+        stop.set()
         self.fail(error)
         self.wanted = self._shown = self._shown if self.stats is not None else _Wanted(self._shown.by, None, None)
         if self.stats is not None:
             self._draw()
         else:
             self.top(f"{visible(self.dataset.name)} · not measured")
-
-    def why_not_yet(self) -> str | None:
-        """One measurement at a time."""
-        return "the file is being read" if self._reading else None
 
     def _want(self, wanted: _Wanted) -> None:
         self.wanted = wanted

@@ -70,11 +70,6 @@ def convert(
     if dataset.format is None:
         hint = f"Perhaps --map {dataset.suggestion}" if dataset.suggestion else "Say which field is which with --map."
         raise DiapasonError("the rows have no known format", where=str(path), hint=hint)
-    damage = next((note for note, _, _ in dataset.source.notes if note.severity == "error"), None)
-    if damage is not None and not lossy:
-        raise DiapasonError(
-            f"the source is damaged: {damage.message}", where=str(path), hint="--lossy converts what can be read."
-        )
     work = _Work(dataset, target, kind, tell)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
@@ -132,8 +127,10 @@ class _Work:
 
     def rows(self) -> Iterator[Value]:
         """The rows as the target has them."""
+        line = 1
         for row in self._dataset:
             self.read += 1
+            line = row.line
             if self._tell and self.read % _TELL_EVERY == 0:
                 self._tell(self.read)
             given = read(self._dataset, row)
@@ -150,6 +147,8 @@ class _Work:
                 self.written += 1
                 yield value
             self.losses.add(made.lost, row.line)
+        for damage in self._dataset.source.damage:
+            self.losses.add([("damaged", damage.code)], line)
 
 
 def _write_table(file: IO[bytes], kind: str, packing: str | None, work: _Work) -> None:

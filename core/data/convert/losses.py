@@ -9,6 +9,7 @@ _LINES = 10
 _MOST_NAMES = 200
 # Of each kind: what is lost, and how it could be kept or what becomes of the row.
 KINDS: dict[str, tuple[str, str]] = {
+    "damaged": ("what stands behind the damage of the file", "`diapason data check` says what it is"),
     "unusable": ("rows that cannot be used", "left out; `diapason data check` says why"),
     "no_answer": ("rows of plain text", "left out: they have no prompt and no answer"),
     "no_rejected": ("rows without a rejected answer", "left out"),

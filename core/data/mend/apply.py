@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.data.dataset import Dataset, fingerprint, open_dataset
+from core.data.findings import RowFinding
 from core.data.mend.catalogue import FIXES
 from core.data.mend.groups import group_drops
 from core.data.mend.log import drop_record, head_record, log_path, row_record
@@ -36,7 +37,7 @@ class Result:
     """What mending did. `report` is the check of the new file; `fixes` counts rows by ``code:choice``.
 
     changed, dropped, added: rows. stale: rows decided on that the source no longer has as they were. out is None
-    where nothing was written.
+    where nothing was written. damage: why rows of the source are missing from the start.
     """
 
     out: Path | None
@@ -50,6 +51,7 @@ class Result:
     fixes: Counter[str] = field(default_factory=Counter[str])
     notes: list[str] = field(default_factory=list[str])
     stale: list[int] = field(default_factory=list[int])
+    damage: list[RowFinding] = field(default_factory=list[RowFinding])
 
 
 def check_target(dataset: Dataset, out: Path, force: bool) -> None:
@@ -141,6 +143,8 @@ class _Work:
     ) -> Result:
         current, origin = self._write_first(told, progress)
         for _ in range(_ROUNDS):
+            if not origin:
+                return self._empty()
             mended = open_dataset(self._part_of(current), format, map)
             report = check(
                 current, format=format, near=near, against=against, progress=progress, dataset=mended, map=map
@@ -152,17 +156,36 @@ class _Work:
             current, origin = self._write_without(mended, drops, origin, told)
             mended.source.close()
         else:
+            if not origin:
+                return self._empty()
             here = self._part_of(current)
             report = check(here, format=format, near=near, against=against, progress=progress, map=map)
         result = self.result
         report.path = self.target if self.out is not None else Path(path)
-        result.report, result.rows_after = report, len(origin)
-        result.changed, result.dropped = self._state.count(_CHANGED), self._state.count(_GONE)
-        result.added = result.rows_after - (result.rows_before - result.dropped)
+        result.report = report
+        self._tally(len(origin))
+        result.damage = self.dataset.source.damage
         result.notes += self.frame.notes(self.dataset.source)
         if self.out is not None:
             self._finish(path, current)
         return result
+
+    def _tally(self, rows_after: int) -> None:
+        """Count the rows."""
+        result = self.result
+        result.rows_after = rows_after
+        result.changed, result.dropped = self._state.count(_CHANGED), self._state.count(_GONE)
+        result.added = rows_after - (result.rows_before - result.dropped)
+
+    def _empty(self) -> Result:
+        """What is told where every row goes: a file without rows is of no use, and is not written."""
+        if self.out is not None:
+            raise DiapasonError(
+                "no row would be left, so nothing was written", where=str(self.out),
+                hint="Drop less, or mend otherwise; --dry-run shows what would go.",
+            )  # fmt: skip
+        self._tally(0)
+        return self.result
 
     def _part_of(self, path: Path) -> Path:
         """The file as it is now; where its frame is kept, the part of it that the source names."""
