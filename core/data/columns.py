@@ -29,6 +29,8 @@ KNOWN = frozenset(
 )
 # What rows are numbered by; nobody expects a model to learn it.
 IDS = frozenset({"id", "_id", "idx", "index", "uuid", "__index_level_0__"})
+# What tells which part of the data a row belongs to.
+PART_FIELDS = ("split", "subset", "partition")
 # What tells a row that a model wrote from one that people did, and which row it is a variant of.
 MARKS = frozenset({"synthetic", "source_row", "synthetic_model", "synthetic_prompt"})
 _NAME = re.compile(r"[^\W\d][\w .-]{0,40}")

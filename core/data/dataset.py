@@ -183,6 +183,8 @@ class Dataset:
                     check_placeholder(made.value, example, found)
                 if not self.mapping and isinstance(made.value, dict):
                     check_extra(made.value, fmt, found)
+            if self.mapping:
+                found[:] = [self.mapping.tell(finding) for finding in found]
         return made
 
     def _value(self, row: int, raw: bytes, found: list[RowFinding]) -> Any:

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 
+class Arguments(dict[str, Any]):
+    """The arguments of a tool call, with the JSON `text` that they stood in, where they stood in one."""
+
+    text = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation. `role` is system, user, assistant or tool; `weight` 0 means: no loss here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from core.data.columns import CONVERSATIONS, IDS, KNOWN, LABELS, MARKS, PAIRS, TEXTS
+from core.data.columns import CONVERSATIONS, IDS, KNOWN, LABELS, MARKS, PAIRS, PART_FIELDS, TEXTS
 from core.data.findings import RowFinding
 
 Value = dict[str, Any]
@@ -13,7 +13,7 @@ _NAMES = KNOWN | {"history", "functions", "response", "completion"}
 _TALK = frozenset({"system", "tools", "functions", "label"})
 _ANSWERS = frozenset({"output", "response", "completion", "answer"})
 # What nobody expects a model to learn.
-_QUIET = IDS | MARKS
+_QUIET = IDS | MARKS | {*PART_FIELDS}
 _READ = {
     "alpaca": _QUIET | _ANSWERS | {"instruction", "input", "system", "history"},
     "chat": _QUIET | _TALK | {*CONVERSATIONS},

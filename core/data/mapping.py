@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from core.data.columns import CONVERSATIONS, IDS, KNOWN
+from core.data.findings import RowFinding
 from core.errors import UsageError
 
 Value = dict[str, Any]
@@ -53,6 +54,13 @@ class Mapping:
             if key not in taken and key not in mapped and (key in _KEPT or key not in KNOWN):
                 mapped[key] = item
         return mapped
+
+    def tell(self, finding: RowFinding) -> RowFinding:
+        """The finding with the file's own name for a field that is missing."""
+        source = dict(self.pairs).get(finding.field)
+        if finding.code != "missing_field" or source is None:
+            return finding
+        return replace(finding, message=f"there is no `{source[:40]}`, which is mapped to `{finding.field}`")
 
     def __str__(self) -> str:
         return ",".join(f"{target}={source}" for target, source in self.pairs)

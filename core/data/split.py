@@ -16,7 +16,7 @@ import numpy as np
 from core.data.checks.repeats import fold
 from core.data.dataset import Dataset, Row, open_dataset
 from core.data.findings import RowFinding
-from core.data.grouping import AUTO, NEAR, gather
+from core.data.grouping import AUTO, EXACT, NEAR, gather
 from core.data.near.copies import USUAL
 from core.data.near.shingles import Places
 from core.data.prompts import KINDS, Kind, Prompts
@@ -99,9 +99,15 @@ def split(
     shares = {"train": 1 - validation - test, "validation": validation, "test": test}
     wanted = [part for part in PARTS if shares[part] > 0]
     different = len(found.strata)
-    if different < len(wanted):
+    if not found.rows:
         raise DiapasonError(
-            f"{different} different prompt{'' if different == 1 else 's'} cannot fill {len(wanted)} parts",
+            "no row can be used", where=str(path), hint="`diapason data check` says what is wrong with each."
+        )
+    if different < len(wanted):
+        named = "different prompt" if group in (NEAR, EXACT) else f"group of rows that share `{group}`"
+        many = named if different == 1 else named.replace("prompt", "prompts").replace("group", "groups", 1)
+        raise DiapasonError(
+            f"{different} {many} cannot fill {len(wanted)} parts",
             where=str(path),
             hint=hint or "Add rows, or split off less: --val 0 --test 0",
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, cast
 
 import orjson
 
-from core.data.example import Message
+from core.data.example import Arguments, Message
 from core.data.findings import RowFinding
 from core.data.keys import tidy_turn
 
@@ -17,6 +18,8 @@ ALIASES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "as
            "ai": "assistant", "observation": "tool", "tool_response": "tool", "function_response": "tool",
            "ipython": "tool", "function_call": "assistant", "tool_call": "assistant", "prompter": "user",
            "customer": "user"}  # fmt: skip
+# orjson reads whole numbers that need more than 64 bits as floats.
+_LONG_NUMBER = re.compile(r"\d{18}")
 _CALL_ROLES = frozenset({"function_call", "tool_call"})
 TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _REASONING_PARTS = frozenset({"reasoning", "thinking"})
@@ -130,7 +133,7 @@ def read_content(
 def _call_turn(content: str, field: str, found: list[RowFinding]) -> tuple[list[dict[str, Any]], str]:
     """A ShareGPT turn that is a call: its text is JSON, one call or a list of them."""
     try:
-        value = orjson.loads(content)
+        value = parse_exactly(content)
     except ValueError:
         found.append(RowFinding("tool_args_not_json", f"`{field}` is not JSON", field=field))
         return [], content
@@ -159,7 +162,7 @@ def _read_calls(value: Any, field: str, found: list[RowFinding]) -> list[dict[st
         arguments = body.get("arguments", body.get("input", body.get("parameters", {})))
         if isinstance(arguments, str):
             try:
-                arguments = orjson.loads(arguments) if arguments.strip() else {}
+                arguments = _arguments(arguments)
             except ValueError:
                 found.append(RowFinding("tool_args_not_json", f"`{field}`: the arguments are not JSON", field=field))
         shaped: dict[str, Any] = {"type": "function", "function": {"name": name, "arguments": arguments}}
@@ -169,12 +172,31 @@ def _read_calls(value: Any, field: str, found: list[RowFinding]) -> list[dict[st
     return calls
 
 
+def _arguments(text: str) -> Any:
+    """The arguments that a JSON text holds, with the text itself where they are an object."""
+    value = parse_exactly(text) if text.strip() else {}
+    if not isinstance(value, dict):
+        return value
+    found = Arguments(cast("dict[str, Any]", value))
+    found.text = text
+    return found
+
+
+def parse_exactly(text: str) -> Any:
+    """The value of a JSON text, long whole numbers kept, which orjson does not do. Raises ValueError."""
+    value = orjson.loads(text)
+    return json.loads(text) if _LONG_NUMBER.search(text) else value
+
+
 def _weight(turn: dict[str, Any], field: str, found: list[RowFinding]) -> float | None:
     value = turn.get("weight", turn.get("loss_weight"))
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value not in (0, 1):
-        found.append(RowFinding("bad_weight", f"`{field}` has the weight {str(value)[:20]}", field=field))
+        shown = f"the weight {str(value)[:20]}"
+        if isinstance(value, str):
+            shown = f"a text for its weight ({value[:20]!r}), not a number"
+        found.append(RowFinding("bad_weight", f"`{field}` has {shown}", field=field))
         return None
     return float(value)
 

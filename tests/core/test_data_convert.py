@@ -283,3 +283,34 @@ def test_a_damaged_source_is_refused_unless_told(tmp_path: Path) -> None:
     assert refused.path is None and [loss.kind for loss in refused.losses] == ["damaged"] and not out.exists()
     convert(source, out, Target("chat"), lossy=True)
     assert 10 < len(out.read_text().splitlines()) < 5000
+
+
+ARGUMENTS = ['{ "x": 12345678901234567890123 }', '{"x":1e5}', '{"x":1.50}', '{"x":1}', "", '{"b": "é", "b": 2}']
+
+
+@pytest.mark.parametrize("arguments", ARGUMENTS)
+@pytest.mark.parametrize("through", ["chat", "sharegpt"])
+def test_arguments_of_calls_stay_as_they_are_written(tmp_path: Path, arguments: str, through: str) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": arguments}}
+    turns = [
+        {"role": "user", "content": "Add"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "3", "tool_call_id": "c1"},
+        {"role": "assistant", "content": "It is 3."},
+    ]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+    source, there, back = (tmp_path / name for name in ("a.jsonl", "b.jsonl", "c.jsonl"))
+    source.write_text(json.dumps({"messages": turns, "tools": tools}) + "\n")
+    assert convert(source, there, Target(through)).path and convert(there, back, Target("chat")).path
+    (again,) = [json.loads(line) for line in back.read_text().splitlines()]
+    assert again["messages"][1]["tool_calls"][0]["function"]["arguments"] == arguments
+
+
+@pytest.mark.parametrize("target", ["chat", "sharegpt", "prompt-completion", "kto", "classification"])
+def test_where_the_input_begins_is_lost_only_when_told(tmp_path: Path, target: str) -> None:
+    source, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    rows = [{"instruction": "Add", "input": "2 2", "output": "4"}, {"instruction": "Hi", "input": "", "output": "Ho"}]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = convert(source, out, Target(target))
+    assert done.path is None and [(loss.kind, loss.rows) for loss in done.losses] == [("input", 1)]
+    assert convert(source, tmp_path / "c.jsonl", Target("alpaca")).losses == []

@@ -287,3 +287,15 @@ def test_a_given_format_is_held_to(tmp_path: Path) -> None:
 def test_pairs_that_say_the_same_are_errors(tmp_path: Path) -> None:
     [row] = read(tmp_path, {"prompt": "q", "chosen": "x", "rejected": "x"})
     assert codes(row) == [("chosen_equals_rejected", "")] and not row.usable
+
+
+def test_messages_name_what_the_file_says(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho", "weight": "1"}]
+    path.write_text(json.dumps({"messages": turns, "split": "train"}) + "\n")
+    (found,) = open_dataset(path).row(0).findings
+    assert found.code == "bad_weight" and "a text for its weight ('1'), not a number" in found.message
+    mapped = open_dataset(path, map="prompt=nope,completion=nada").row(0).findings
+    assert {finding.message for finding in mapped} == {
+        "there is no `nope`, which is mapped to `prompt`", "there is no `nada`, which is mapped to `completion`"
+    }  # fmt: skip

@@ -119,3 +119,13 @@ def test_three_rows_fill_three_parts(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text("".join(json.dumps({"prompt": f"q{n}", "completion": "a"}) + "\n" for n in range(3)))
     assert split(source, tmp_path / "out").counts == {"train": 1, "validation": 1, "test": 1}
+
+
+def test_what_is_too_little_to_split_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "", "completion": ""}\n' * 3)
+    with pytest.raises(DiapasonError, match="no row can be used"):
+        split(path, tmp_path / "parts")
+    path.write_text("".join(json.dumps({"prompt": f"Q{n}", "completion": "x", "by": "ann"}) + "\n" for n in range(9)))
+    with pytest.raises(DiapasonError, match="1 group of rows that share `by` cannot fill 3 parts"):
+        split(path, tmp_path / "parts", group="by")

@@ -18,7 +18,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     rows = [
-        {"instruction": "Add", "input": "2 2", "output": "4"},
+        {"instruction": "Add\n\n2 2", "input": "", "output": "4"},
         {"instruction": "Hi", "output": "Hello", "system": "s"},
     ]
     path = tmp_path / "in.jsonl"

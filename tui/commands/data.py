@@ -85,6 +85,7 @@ def add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
+        type=file_name,
         help="JSON Lines, JSON, CSV, Parquet, text, a folder, a hub id, or - for what is piped in",
     )
     parser.add_argument(
@@ -95,10 +96,17 @@ def add_file(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def file_name(text: str) -> str:
+    """The name of a file or data set; an empty one is none."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a file is needed, and the name is empty")
+    return text
+
+
 def row_number(text: str) -> int:
     """A whole number from 1 on."""
-    if not text.isdecimal() or not 1 <= int(text) <= 10**12:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 on, not {text!r}")
+    if not text.isdecimal() or not 1 <= int(text[:20]) <= 10**12:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 on (10^12 at most), not {text[:40]!r}")
     return int(text)
 
 

@@ -17,6 +17,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "rejected": ("the rejected answer", ""),
     "pairs": ("which two answers were compared", "each answer becomes a row of its own"),
     "roles": ("who says what", "prompt and answer become one text"),
+    "input": ("where the instruction ends and the input begins", "both become one prompt, a blank line between"),
     "system": ("the system message", ""),
     "turns": ("earlier turns", "all turns become one text; --messages keeps them where the format has it"),
     "answer_turns": ("which of several turns are the answer", ""),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from core.data.example import Message
+from core.data.example import Arguments, Message
 
 _SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt", "tool": "observation"}
 
@@ -31,6 +31,8 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(arguments: Any) -> str:
+    if isinstance(arguments, Arguments):
+        return arguments.text
     return json.dumps(arguments, ensure_ascii=False)
 
 
@@ -41,13 +43,22 @@ def sharegpt_turns(messages: Iterable[Message]) -> list[dict[str, Any]]:
 
 def _sharegpt(message: Message) -> dict[str, Any]:
     if message.tool_calls and not message.content:
-        calls = [{**({"id": call["id"]} if "id" in call else {}), **call["function"]} for call in message.tool_calls]
+        calls = [_bare(call) for call in message.tool_calls]
         value = json.dumps(calls if len(calls) > 1 else calls[0], ensure_ascii=False)
         return {"from": "function_call", "value": value, **_marks(message)}
     turn: dict[str, Any] = {"from": _SHAREGPT[message.role], "value": message.content}
     if message.tool_calls:
         turn["tool_calls"] = [_call(call) for call in message.tool_calls]
     return turn | _marks(message)
+
+
+def _bare(call: dict[str, Any]) -> dict[str, Any]:
+    """A call as ShareGPT's texts have it; arguments that an object would write otherwise stay a text."""
+    function = dict(call["function"])
+    arguments = function["arguments"]
+    if isinstance(arguments, Arguments) and arguments.text != json.dumps(arguments, ensure_ascii=False):
+        function["arguments"] = arguments.text
+    return {**({"id": call["id"]} if "id" in call else {}), **function}
 
 
 def _marks(message: Message) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def convert_row(given: Read, target: Target) -> Written:
             if back is None:
                 continue
         made.values.append(_with_extra(value, given.extra, target, made.lost if value is shaped[0] else []))
+    if target.format not in ("alpaca", "text") and _has_input(given):
+        made.lost.append(("input", ""))
     return made
 
 
@@ -74,6 +76,12 @@ def _no_place(example: Example, target: Target) -> str:
     if target.format == "preference":
         return "" if example.rejected else "no_rejected"
     return "bad_answers" if example.verdict is False and target.format != "kto" else ""
+
+
+def _has_input(given: Read) -> bool:
+    """Whether the prompt was made of two parts."""
+    value = given.value
+    return isinstance(value.get("instruction"), str) and bool(value.get("input")) and "input" not in given.extra
 
 
 def _read_back(value: Value, fmt: str) -> Example | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from core.data.columns import PART_FIELDS
 from core.data.near.frames import Frames
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from core.data.example import Example
 
 SAMPLE = 1024
-_FIELDS = ("split", "subset", "partition")
 _NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev", "eval"),
@@ -44,7 +44,7 @@ def _texts(samples: Iterable[Iterable[Row]], parts: Parts) -> Iterator[str]:
 def side_of(value: Any) -> str | None:
     """The part of the data that a row says it belongs to: train, validation or test; None where it says nothing."""
     if isinstance(value, dict):
-        for field in _FIELDS:
+        for field in PART_FIELDS:
             name = value.get(field)
             if isinstance(name, str) and (side := _SIDES.get(name.strip().casefold())):
                 return side
