@@ -152,10 +152,20 @@ async def test_enter_on_a_finding_lists_its_rows_and_esc_shows_all(tmp_path: Pat
         assert not isinstance(pilot.app.screen, BrowseScreen)
 
 
+async def test_all_rows_come_back_with_the_cursor_in_view(tmp_path: Path) -> None:
+    rows = [chat(f"q{n}", "a") for n in range(100)]
+    rows[50] = {"messages": [{"role": "user", "content": "only asked"}]}
+    async with browsing(make(tmp_path, rows)) as pilot:
+        text = await press(pilot, "shift+tab", "enter")
+        assert "1 row · no_assistant" in text
+        await press(pilot, "escape")
+        await until(pilot, lambda: "100 rows" in shown(pilot.app) and "▸  51 ✗" in shown(pilot.app))
+
+
 async def test_a_finding_about_the_file_has_no_rows(tmp_path: Path) -> None:
     async with browsing(make(tmp_path, [chat("q", "a")])) as pilot:
         text = await press(pilot, "shift+tab", "enter")
-        assert "too_few_rows" in text and "1 rows" in text and screen(pilot).chosen is None
+        assert "too_few_rows" in text and "─ 1 row ─" in text and screen(pilot).chosen is None
         assert "no row has a finding" in (screen(pilot).why_no_jump() or "")
 
 

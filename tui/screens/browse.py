@@ -17,6 +17,7 @@ from textual.widgets import Input
 
 from core.errors import DiapasonError
 from core.text import shorten, visible
+from tui.commands.data import amount
 from tui.format import count
 from tui.screens import browse_view
 from tui.screens.browse_doors import DoorsScreen
@@ -136,7 +137,7 @@ class BrowseScreen(DoorsScreen):
         self.refresh_keys()
 
     def _title_rows(self) -> None:
-        parts = [f"{count(len(self.rows.view))} rows"]
+        parts = [amount(len(self.rows.view), "row")]
         if self.chosen is not None:
             parts.append(f"{self.chosen.code} {self.chosen.detail}".strip())
         if self.needle:

@@ -80,6 +80,8 @@ class RowList(ScrollView, can_focus=True):
         self.virtual_size = Size(self.size.width, len(view))
         self.cursor = self._place(row) if row is not None else 0
         self._follow()
+        # A list that was shorter has no scroll bar yet, and takes no place before it has one.
+        self.call_after_refresh(self._follow)
         self.forget()
         self._tell()
 
@@ -129,9 +131,9 @@ class RowList(ScrollView, can_focus=True):
         height = self.scrollable_content_region.height
         top = round(self.scroll_target_y)
         if self.cursor < top:
-            self.scroll_to(y=self.cursor, animate=False)
+            self.scroll_to(y=self.cursor, animate=False, force=True)
         elif height and self.cursor >= top + height:
-            self.scroll_to(y=self.cursor - height + 1, animate=False)
+            self.scroll_to(y=self.cursor - height + 1, animate=False, force=True)
 
     def on_resize(self, event: Resize) -> None:
         """The lines have another width now."""
