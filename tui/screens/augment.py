@@ -94,10 +94,10 @@ class AugmentScreen(DiapasonScreen):
 
     def on_mount(self) -> None:
         """Say whether there is something to go on from."""
-        from core.data.augment.augment import log_path
+        from core.data.augment.augment import unfinished
 
-        log = log_path(Path(self._values["out"]))
-        self._show("unfinished: ctrl+s goes on" if log.exists() else "")
+        begun = unfinished(Path(self._values["out"])) is not None
+        self._show("unfinished: ctrl+s goes on" if begun else "")
         if not self._values["endpoint"]:
             self.query_one("#endpoint", Input).focus()
 
@@ -147,7 +147,7 @@ class AugmentScreen(DiapasonScreen):
 
     def action_begin(self) -> None:
         """Count what it would come to, then ask."""
-        from core.data.augment.augment import check_out, log_path, plan
+        from core.data.augment.augment import check_out, plan
 
         values = {name: self.query_one(f"#{name}", Input).value for name, _, _ in FIELDS}
         values["prompt"] = self.query_one("#prompt", TextArea).text
@@ -161,7 +161,7 @@ class AugmentScreen(DiapasonScreen):
             self._show("")
             self.confirm(f"Ask {wish.model}?", lambda: self._ask(wish, out), detail=line, yes="Ask")
 
-        work = lambda: plan_line(plan(self.dataset, wish), wish, log_path(out))  # noqa: E731
+        work = lambda: plan_line(plan(self.dataset, wish), wish, out)  # noqa: E731
         self.background(work, planned, otherwise=self._failed, group="plan")
 
     def _ask(self, wish: Wish, out: Path) -> None:
