@@ -101,7 +101,10 @@ def test_an_address_with_a_port_is_one() -> None:
     assert base_url("http://x:8000/v1/chat/completions/") == "http://x:8000/v1"
 
 
-@pytest.mark.parametrize("text", ["9-5", "0", "0-3", "1-", "-3", "1,,2", "1-" + "9" * 5000, "9" * 19, "1.5", "²"])
+NO_SPANS = ["9-5", "0", "0-3", "1-", "-3", "1,,2", "1-" + "9" * 5000, "9" * 19, "1.5", "²"]
+
+
+@pytest.mark.parametrize("text", NO_SPANS, ids=range(len(NO_SPANS)))
 def test_spans_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match="is no row number") as raised:
         parse_spans(text)
