@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def plan_line(planned: Plan, wish: Wish, log: Path | None = None) -> str:
-    """What it comes to before anything is asked; `log`: where an earlier run into the same file left its answers."""
+def plan_line(planned: Plan, wish: Wish, out: Path) -> str:
+    """What it comes to before anything is asked, and what becomes of `out` and of an earlier run into it."""
+    from core.data.augment.augment import log_path, unfinished
+
     parts = [
         f"{count(planned.rows)} row{'' if planned.rows == 1 else 's'} × {wish.n} variants",
         f"at most about {count(planned.given + planned.made)} tokens",
@@ -28,8 +30,10 @@ def plan_line(planned: Plan, wish: Wish, log: Path | None = None) -> str:
     parts.append(f"{visible(wish.model)} at {visible(wish.endpoint)}")
     if planned.unsuited:
         parts.append(f"{count(planned.unsuited)} rows have no variants")
-    if log is not None and log.exists():
-        parts.append(f"goes on from {visible(str(log))}")
+    if unfinished(out) is not None:
+        parts.append(f"goes on from {visible(str(log_path(out)))}")
+    if out.exists():
+        parts.append(f"writes {visible(str(out))} anew")
     return " · ".join(parts)
 
 

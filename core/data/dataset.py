@@ -105,15 +105,15 @@ class Dataset:
         return len(self.source)
 
     def index(self, progress: Progress | None = None) -> int:
-        """Find all rows, telling `progress` the bytes done; return how many there are."""
+        """Find all rows, telling `progress` the bytes done; it may raise to stop. Return how many there are."""
         return len(self.source.index(progress))
 
-    def peek(self) -> int:
+    def peek(self, progress: Progress | None = None) -> int:
         """How many of the first rows can be read before all rows are found; for a start, while `index` runs.
 
-        Until then their format is told from themselves alone.
+        Until then their format is told from themselves alone. `progress` is called as `index` does.
         """
-        head = self.source.head()
+        head = self.source.head(progress)
         if self.source.indexed or self._detected:
             return len(head)
         if self.layout == "csv" and not self.source.dialect.header:

@@ -210,12 +210,12 @@ class Source:
         """Set the columns' names, where the file has no header and its content gave them away."""
         self._columns = names
 
-    def head(self) -> Index:
+    def head(self, progress: Progress | None = None) -> Index:
         """The first rows, found at once: as many as lie whole in the first megabyte; may be none.
 
         They are the rows that `index` will find, unless the file's brackets or quotes turn out not to match.
         """
-        ready = self.prepare()
+        ready = self.prepare(progress)
         with self._head_lock:
             if self._head is None:
                 self._head = self._make_head(ready.text, ready.frame, ready.dialect)

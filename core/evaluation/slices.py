@@ -11,8 +11,8 @@ from core.data.dataset import Dataset, fingerprint
 from core.data.stats import slice_of
 from core.errors import DiapasonError
 from core.evaluation import metrics
+from core.evaluation.answers import read_answers
 from core.evaluation.result import ANSWERS, read_result
-from core.files import read_jsonl
 from core.runs.folder import RunFolder, list_runs
 from core.starter.score import applies
 
@@ -75,7 +75,8 @@ def slice_scores(run: RunFolder, dataset: Dataset, by: str) -> SliceScores:
         by: ``label``, ``language``, or a field such as ``meta.topic``.
 
     Raises:
-        DiapasonError: the run has no evaluation, it asked other rows, or no row has the field.
+        DiapasonError: the run has no evaluation, it asked other rows, its answers are damaged, or no row has the
+            field.
     """
     result = read_result(run)
     if result is None:
@@ -89,7 +90,7 @@ def slice_scores(run: RunFolder, dataset: Dataset, by: str) -> SliceScores:
     names = [arm.name for arm in result.arms]
     groups: dict[str, dict[str, list[dict[str, Any]]]] = {}
     values: dict[int, str | None] = {}
-    records = read_jsonl(run.evaluation / ANSWERS)[0]
+    records = read_answers(run.evaluation / ANSWERS, run.name, names, result.rows, len(dataset))
     ours = all(applies(record["reference"]) for record in records)
     score = next((name for name in _SCORES if name in result.metrics and (ours or name != "style_and_fact")), None)
     for record in records:

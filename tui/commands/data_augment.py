@@ -73,7 +73,7 @@ def _amount(text: str) -> float:
 
 def run_augment(args: argparse.Namespace) -> int:
     """Have variants made; 1 where rows are left (budget, refusals, stopped) or no variant was kept."""
-    from core.data.augment.augment import augment, check_out, log_path, plan
+    from core.data.augment.augment import augment, check_out, check_source, plan
     from core.data.augment.choose import rows_with
     from core.data.dataset import open_dataset
 
@@ -82,6 +82,7 @@ def run_augment(args: argparse.Namespace) -> int:
         print(template, end="" if template.endswith("\n") else "\n")
         return 0
     wish, out = _wish(args, template)
+    check_source(args.file)
     dataset = open_dataset(args.file, args.format, args.map)
     check_out(out, dataset, args.force)
     if args.only_code is not None:
@@ -89,7 +90,7 @@ def run_augment(args: argparse.Namespace) -> int:
     planned = plan(dataset, wish)
     dataset.source.close()
     if not args.json:
-        print(plan_line(planned, wish, log_path(out)), file=sys.stderr)
+        print(plan_line(planned, wish, out), file=sys.stderr)
         if not args.yes and sys.stdin.isatty() and sys.stderr.isatty() and not _agreed():
             return 1
     progress = _progress if sys.stderr.isatty() and not args.json else None

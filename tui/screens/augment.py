@@ -21,6 +21,7 @@ from tui.augment_view import plan_line, result_lines
 from tui.format import count
 from tui.screens.augment_form import FIELDS, begin, wish_of
 from tui.screens.base import DiapasonScreen
+from tui.widgets.safe_input import SafeInput
 
 if TYPE_CHECKING:
     from core.data.augment.augment import Augmented, Wish
@@ -83,7 +84,7 @@ class AugmentScreen(DiapasonScreen):
                     hint = f"the {count(len(self._listed))} of {self._listed_as}; or numbers such as 1,5-9"
                 with Horizontal(classes="line"):
                     yield Static(label, classes="name", markup=False)
-                    yield Input(visible(self._values[name]), id=name, placeholder=visible(hint), compact=True)
+                    yield SafeInput(self._values[name], id=name, placeholder=visible(hint), compact=True)
             key = "is set" if os.environ.get("OPENAI_API_KEY") else "is not set; a local server needs none"
             yield Static(
                 f"OPENAI_API_KEY {key} · in the prompt {{prompt}}, {{answer}} and {{n}} are put in",
@@ -94,10 +95,10 @@ class AugmentScreen(DiapasonScreen):
 
     def on_mount(self) -> None:
         """Say whether there is something to go on from."""
-        from core.data.augment.augment import log_path
+        from core.data.augment.augment import unfinished
 
-        log = log_path(Path(self._values["out"]))
-        self._show("unfinished: ctrl+s goes on" if log.exists() else "")
+        begun = unfinished(Path(self._values["out"])) is not None
+        self._show("unfinished: ctrl+s goes on" if begun else "")
         if not self._values["endpoint"]:
             self.query_one("#endpoint", Input).focus()
 
@@ -147,9 +148,9 @@ class AugmentScreen(DiapasonScreen):
 
     def action_begin(self) -> None:
         """Count what it would come to, then ask."""
-        from core.data.augment.augment import check_out, log_path, plan
+        from core.data.augment.augment import check_out, plan
 
-        values = {name: self.query_one(f"#{name}", Input).value for name, _, _ in FIELDS}
+        values = {name: self.query_one(f"#{name}", SafeInput).meant for name, _, _ in FIELDS}
         values["prompt"] = self.query_one("#prompt", TextArea).text
         wish, out = wish_of(values, self._listed)
         check_out(out, self.dataset, False)
@@ -161,7 +162,7 @@ class AugmentScreen(DiapasonScreen):
             self._show("")
             self.confirm(f"Ask {wish.model}?", lambda: self._ask(wish, out), detail=line, yes="Ask")
 
-        work = lambda: plan_line(plan(self.dataset, wish), wish, log_path(out))  # noqa: E731
+        work = lambda: plan_line(plan(self.dataset, wish), wish, out)  # noqa: E731
         self.background(work, planned, otherwise=self._failed, group="plan")
 
     def _ask(self, wish: Wish, out: Path) -> None:

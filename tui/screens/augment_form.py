@@ -39,9 +39,9 @@ def begin(path: Path) -> dict[str, str]:
 
 def proposed(path: Path) -> Path:
     """A name beside the source that is free, or that an unfinished run was to write: ``data.variants.jsonl``."""
-    from core.data.augment.augment import log_path
+    from core.data.augment.augment import unfinished
 
-    return beside(path, "variants", ".jsonl", lambda out: not out.exists() or log_path(out).exists())
+    return beside(path, "variants", ".jsonl", lambda out: not out.exists() or unfinished(out) is not None)
 
 
 def wish_of(values: Mapping[str, str], listed: Collection[int] | None) -> tuple[Wish, Path]:

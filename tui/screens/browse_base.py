@@ -17,7 +17,7 @@ from tui.screens.base import DiapasonScreen
 from tui.screens.browse_findings import FindingsPane
 from tui.screens.browse_record import RecordPane
 from tui.screens.browse_rows import RowList
-from tui.screens.browse_work import Progress, run_check
+from tui.screens.browse_work import Progress, run_check, unless_left
 from tui.screens.mend_work import Marks, read_marks
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class CheckedScreen(DiapasonScreen):
         self.report: Report | None = None
         self.chosen: Finding | None = None
         self._stop_check = threading.Event()
+        self._left = threading.Event()
         self._checking = False
         self._check_again = False
         self._with_model = False
@@ -89,6 +90,7 @@ class CheckedScreen(DiapasonScreen):
     def on_unmount(self) -> None:
         """Stop the threads; the file stays open until they have noticed."""
         sys.setswitchinterval(self._switch_seconds)
+        self._left.set()
         self._stop_check.set()
 
     def _peek(self) -> tuple[Dataset, int]:
@@ -96,7 +98,7 @@ class CheckedScreen(DiapasonScreen):
         from core.data.preview import open_preview
 
         first = open_preview(self.dataset.path, self.dataset.forced, self._map) or self.dataset
-        return first, first.peek()
+        return first, first.peek(unless_left(self._left))
 
     def _first_rows(self, found: tuple[Dataset, int]) -> None:
         """Show the rows that are there at once; all of them are found meanwhile."""
@@ -108,9 +110,10 @@ class CheckedScreen(DiapasonScreen):
         self.background(self._find_rows, self._rows_found, otherwise=self._broken, group="index")
 
     def _find_rows(self) -> int:
+        total = self.dataset.index(unless_left(self._left))
         # Telling the format reads a sample of the rows: better here than when the first one is drawn.
         self.dataset.detect_format()
-        return len(self.dataset)
+        return total
 
     def _rows_found(self, total: int) -> None:
         self._located = True

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
+from core.errors import DiapasonError
+
 if TYPE_CHECKING:
     from core.chat import ChatModel
     from core.data.dataset import Dataset, Row
@@ -19,6 +21,20 @@ if TYPE_CHECKING:
 _TELL_SECONDS = 0.1
 _KIN_SHOWN = 6
 _SAMPLED = 50
+
+
+class Left(DiapasonError):
+    """The screen was left while its rows were looked for."""
+
+
+def unless_left(left: threading.Event) -> Callable[[int], None]:
+    """What to call while rows are looked for: it raises Left once `left` is set."""
+
+    def going(_: int) -> None:
+        if left.is_set():
+            raise Left("left")
+
+    return going
 
 
 class Progress(Message):
@@ -124,7 +140,6 @@ class Models:
     def view(self, name: str, row: Row, max_length: int) -> TokenView:
         """The row as the tokens of the model `name`. Raises DiapasonError where there is no such model."""
         from core.chat import load_chat
-        from core.errors import DiapasonError
         from core.models import find_model
         from tui.token_view import view_tokens
 
@@ -139,8 +154,6 @@ class Models:
 
 def tokens_of(text: str) -> int:
     """A length in tokens that somebody has typed. Raises DiapasonError where it is none."""
-    from core.errors import DiapasonError
-
     if not text.isdecimal() or not 1 <= int(text) <= 10_000_000:
         raise DiapasonError(f"`{text[:20]}` is not a number of tokens", hint="A whole number from 1 on.")
     return int(text)

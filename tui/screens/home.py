@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from textual import on
@@ -56,6 +57,7 @@ class HomeScreen(DiapasonScreen):
         self._reading = self._measuring = False
         self._unreadable: set[Path] = set()
         self._told_cut_off = False
+        self._left = Event()
 
     def compose_body(self) -> ComposeResult:
         """One list of rows."""
@@ -66,6 +68,10 @@ class HomeScreen(DiapasonScreen):
         self._show_top()
         self.query_one(RowList).focus()
         self.call_after_refresh(self._begin)
+
+    def on_unmount(self) -> None:
+        """Stop the check of a file."""
+        self._left.set()
 
     def _begin(self) -> None:
         self._read()
@@ -131,7 +137,7 @@ class HomeScreen(DiapasonScreen):
         from tui.screens.home_state import check_data
 
         self.background(
-            lambda: check_data(row),
+            lambda: check_data(row, self._left),
             lambda _: self._read(),
             otherwise=lambda _: self._unreadable.add(row.path),
             group="check",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any, Literal
 
 from core.errors import DiapasonError
@@ -255,12 +256,17 @@ def data_files(runs: tuple[RunFolder, ...]) -> tuple[DataRow, ...]:
 _KEPT = ("format", "rows", "usable", "errors", "warnings")
 
 
-def check_data(row: DataRow) -> DataRow:
-    """Check the file of `row` and keep the figures in the cache. Raises DiapasonError where it cannot be read."""
+def check_data(row: DataRow, left: Event) -> DataRow:
+    """Check the file of `row` and keep the figures in the cache.
+
+    Raises:
+        CheckCancelled: `left` was set.
+        DiapasonError: it cannot be read.
+    """
     from core.data.report import check
 
     mark = _mark(row.path)
-    report = check(row.path)
+    report = check(row.path, progress=lambda rows, size: not left.is_set())
     severities = [finding.severity for finding in report.findings]
     found = replace(
         row,

@@ -14,7 +14,7 @@ from core.text import visible
 from tui.damage_view import damage_lines
 from tui.format import count
 from tui.screens.base import DiapasonScreen
-from tui.screens.browse_work import run_check
+from tui.screens.browse_work import run_check, unless_left
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -129,7 +129,7 @@ class SheetScreen(DiapasonScreen):
     def _load(self) -> tuple[int, Worksheet]:
         from core.data.mend.worksheet import read_worksheet
 
-        total = len(self.dataset)
+        total = self.dataset.index(unless_left(self._stop))
         self.dataset.detect_format()
         sheet = read_worksheet(self.path)
         for last in (*[False] * _TRIES, True):

@@ -18,6 +18,7 @@ from tui.actions import Action
 from tui.names import beside
 from tui.screens.base import DiapasonScreen
 from tui.split_view import split_lines
+from tui.widgets.safe_input import SafeInput
 
 if TYPE_CHECKING:
     from core.data.dataset import Dataset
@@ -65,7 +66,7 @@ class SplitScreen(DiapasonScreen):
                 with Horizontal(classes="line"):
                     yield Static(label, classes="name", markup=False)
                     first = str(beside(self.path, "parts")) if name == "out" else value
-                    yield Input(visible(first), id=name, placeholder=hint, compact=True)
+                    yield SafeInput(first, id=name, placeholder=hint, compact=True)
         yield Static(id="state", markup=False)
 
     def on_mount(self) -> None:
@@ -102,7 +103,7 @@ class SplitScreen(DiapasonScreen):
         """Write the parts in a thread."""
         from core.data.split import split
 
-        wanted = wish_of({box.id or "": box.value for box in self.query(Input)})
+        wanted = wish_of({box.id or "": box.meant for box in self.query(SafeInput)})
         map_text = str(self.dataset.mapping) if self.dataset.mapping else None
         self._splitting, self.done = True, None
         self._show("splitting …", _GOING)

@@ -13,6 +13,7 @@ from textual.widgets import Button, Input, Static
 
 from core.text import visible
 from tui.widgets.paths import PathSuggester, complete
+from tui.widgets.safe_input import SafeInput
 
 
 class ConfirmDialog(ModalScreen[bool]):
@@ -67,7 +68,7 @@ class AskDialog(ModalScreen[str | None]):
     def __init__(self, question: str, *, value: str = "", placeholder: str = "", paths: bool = False) -> None:
         super().__init__()
         self.question = visible(question)
-        self.value = visible(value)
+        self.value = value
         self.placeholder = visible(placeholder)
         self.paths = paths
 
@@ -76,13 +77,13 @@ class AskDialog(ModalScreen[str | None]):
         with Vertical(classes="dialog"):
             yield Static(self.question, classes="dialog-question", markup=False)
             suggester = PathSuggester() if self.paths else None
-            yield Input(self.value, placeholder=self.placeholder, suggester=suggester, compact=True)
+            yield SafeInput(self.value, placeholder=self.placeholder, suggester=suggester, compact=True)
             keys = "enter take it · esc cancel" + (" · tab complete" if self.paths else "")
             yield Static(keys, classes="dialog-detail", markup=False)
 
     @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        self.dismiss(event.value)
+    def _submitted(self) -> None:
+        self.dismiss(self.query_one(SafeInput).meant)
 
     def action_cancel(self) -> None:
         """Close without a text."""

@@ -14,12 +14,14 @@ from core.data.augment.asking import Asking, Request, most_tokens
 from core.data.augment.budget import Budget, Pace, Prices, guess_tokens
 from core.data.augment.choose import Choice, chosen, shown, variant
 from core.data.augment.client import Client
+from core.data.augment.limits import check_limits
 from core.data.augment.log import Log, read_about
 from core.data.augment.marks import marks
 from core.data.augment.prompt import TEMPLATE, check_template, fill, template_hash
 from core.data.augment.sieve import Sifted, sift
 from core.data.dataset import Dataset, fingerprint, open_dataset
 from core.data.near.copies import USUAL
+from core.data.place import find_place
 from core.errors import DiapasonError, UsageError
 from core.files import sync_dir
 
@@ -37,6 +39,9 @@ class Wish:
         per_minute: requests a minute, 0 for as many as come.
         timeout: seconds to wait for an answer.
         most: tokens that an answer may have; None for twice what its row has, for each variant.
+
+    Raises:
+        UsageError: more is wanted than `limits` allow.
     """
 
     endpoint: str
@@ -54,6 +59,9 @@ class Wish:
     near: float | None = USUAL
     timeout: float = 120.0
     most: int | None = None
+
+    def __post_init__(self) -> None:
+        check_limits(self.n, self.most, self.timeout, self.per_minute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +121,12 @@ def plan(dataset: Dataset, wish: Wish) -> Plan:
     return Plan(rows, unsuited, given, made)
 
 
+def check_source(path: Path | str) -> None:
+    """Raises UsageError where the rows cannot be read again by a run that goes on: they are piped in."""
+    if find_place(Path(path).expanduser()).kind == "stdin":
+        raise UsageError("the standard input cannot be read again later", where="-", hint="Save it to a file.")
+
+
 def check_out(out: Path, source: Dataset, force: bool) -> None:
     """Raises UsageError where `out` cannot or must not be written."""
     if out.suffix.casefold() != ".jsonl":
@@ -151,6 +165,7 @@ def augment(
         DiapasonError: the endpoint takes no request at all, or a file cannot be written.
     """
     check_template(wish.template)
+    check_source(path)
     stop = stop or Event()
     dataset = open_dataset(path, format, map)
     check_out(out, dataset, force)
@@ -159,7 +174,7 @@ def augment(
     rows = [row.index for row, suited in chosen(dataset, wish.choice) if suited]
     if not rows:
         raise DiapasonError("no row can have variants", where=str(path))
-    log = Log(log_path(out), _about(path, wish, map))
+    log = Log(log_path(out), _about(path, wish, map, dataset.format))
     try:
         budget = Budget(wish.tokens, wish.money, wish.prices, log.kept.given, log.kept.made)
         client = Client(wish.endpoint, wish.model, temperature=wish.temperature, seed=wish.seed, timeout=wish.timeout,
@@ -172,28 +187,32 @@ def augment(
                 tell(len(rows) - len(todo) + done, len(rows), budget)
 
         asking.run(_requests(dataset, todo, wish), wish.concurrency, told)
-        found = {**log.kept.variants, **asking.variants}
+        kept = {row: pairs for row, pairs in log.kept.variants.items() if row < len(dataset)}
+        found = {**kept, **asking.variants}
         left = [row for row in rows if row not in found and row not in asking.refused]
         stopped = stop.is_set()
         sifted = Sifted() if stopped else _write(dataset, found, out, wish)
+        whole = not stopped and not left and not asking.refused
+        tokens, money = budget.spent()
+        refused = [(dataset.line(row), why) for row, why in sorted(asking.refused.items())]
+        empty = sum(not pairs for pairs in found.values())
+        done = Augmented(None if stopped else out, None if whole else log.path, len(found), empty, len(left), refused,
+                         sifted, tokens, money, stopped)  # fmt: skip
+        # The answers were paid for: they go last of all, while no other run can begin a log of that name.
+        if whole:
+            log.path.unlink(missing_ok=True)
     finally:
         log.close()
-    whole = not stopped and not left and not asking.refused
-    if whole:
-        log.path.unlink(missing_ok=True)
-    tokens, money = budget.spent()
-    refused = [(dataset.line(row), why) for row, why in sorted(asking.refused.items())]
     dataset.source.close()
-    empty = sum(not pairs for pairs in found.values())
-    return Augmented(None if stopped else out, None if whole else log.path, len(found), empty, len(left), refused,
-                     sifted, tokens, money, stopped)  # fmt: skip
+    return done
 
 
-def _about(path: Path | str, wish: Wish, map: str | None) -> dict[str, Any]:
+def _about(path: Path | str, wish: Wish, map: str | None, format: str) -> dict[str, Any]:
     """What answers must share to be of one file; limits and speed may change from run to run."""
     return {
-        "source": fingerprint(path)["sha256"], "map": map, "endpoint": wish.endpoint, "model": wish.model,
-        "n": wish.n, "prompt": wish.template, "temperature": wish.temperature, "seed": wish.seed,
+        "source": fingerprint(path)["sha256"], "map": map, "format": format, "endpoint": wish.endpoint,
+        "model": wish.model, "n": wish.n, "prompt": wish.template, "temperature": wish.temperature,
+        "seed": wish.seed,
     }  # fmt: skip
 
 

@@ -40,6 +40,10 @@ class RowRefused(DiapasonError):
     """The endpoint will not answer this one request."""
 
 
+class _NoCompletion(Exception):
+    """What came is no chat completion."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer, and what it cost in tokens (guessed high where the endpoint does not say)."""
@@ -136,9 +140,9 @@ class Client:
                     form = self._form
                     answer = self._post(prompt, number, most, form)
                 if answer.status == 200:
-                    return _reply(json.loads(answer.body), prompt)
+                    return _reply(answer.body, prompt)
                 problem = f"HTTP {answer.status}"
-            except (ValueError, RecursionError):
+            except _NoCompletion:
                 # A broken answer may be whole next time.
                 problem = "an answer that is no completion"
                 wasted()
@@ -171,7 +175,13 @@ class Client:
             body["seed"] = self._seed + number
         end = time.monotonic() + self._timeout
         times = (min(_CONNECT, self._timeout), self._timeout)
-        response = self._session().post(self._url, json=body, timeout=times, allow_redirects=False, stream=True)
+        try:
+            response = self._session().post(self._url, json=body, timeout=times, allow_redirects=False, stream=True)
+        except ValueError as error:
+            # So requests and urllib3 tell of an address that they cannot make a request of.
+            raise DiapasonError(
+                "no request can be sent to this address", where=self._url, hint="Is there a slip in it?"
+            ) from error
         with response:
             return _Answer(response.status_code, response.headers.get("Retry-After"), _load(response, end))
 
@@ -209,12 +219,13 @@ class Client:
         return (line.replace(self._key, "…") if self._key else line)[:200]
 
 
-def _reply(body: Any, prompt: str) -> Reply:
-    """Raises ValueError where the body is no chat completion."""
+def _reply(raw: bytes, prompt: str) -> Reply:
+    """Raises _NoCompletion where the body is no chat completion."""
     try:
+        body = json.loads(raw)
         text = body["choices"][0]["message"]["content"]
-    except (KeyError, IndexError, TypeError):
-        raise ValueError from None
+    except (ValueError, RecursionError, KeyError, IndexError, TypeError):
+        raise _NoCompletion from None
     text = text if isinstance(text, str) else ""
     usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
     return Reply(
@@ -245,7 +256,10 @@ def _retry_after(told: str | None) -> float:
 
 
 def _load(response: requests.Response, end: float) -> bytes:
-    """The body, read until `end` (of the monotonic clock): the time-out of requests is for each piece alone."""
+    """The body, read until `end` (of the monotonic clock): the time-out of requests is for each piece alone.
+
+    Raises _NoCompletion where it is longer than any completion.
+    """
     from requests.exceptions import ReadTimeout
 
     body = bytearray()
@@ -254,7 +268,7 @@ def _load(response: requests.Response, end: float) -> bytes:
         if time.monotonic() > end:
             raise ReadTimeout
         if len(body) > _LARGEST:
-            raise ValueError
+            raise _NoCompletion
     return bytes(body)
 
 

@@ -15,6 +15,9 @@ from core.errors import DiapasonError, UsageError
 Pair = tuple[str, str]
 _LONGEST_ABOUT = 1 << 20
 _BEGIN = b'{"about": '
+# Logs of earlier versions do not name these.
+_NEWER = frozenset({"format"})
+_MOST_COUNTED = 10**12
 
 
 @dataclass(slots=True)
@@ -115,46 +118,62 @@ class Log:
             return Kept()
         entries = [_entry(line) for line in lines]
         there = entries[0].get("about")
-        if there != about:
-            names = sorted(name for name in about if not isinstance(there, dict) or there.get(name) != about[name])
+        if names := _unlike(there if isinstance(there, dict) else {}, about):
             raise UsageError(
                 f"an earlier run began it with other values of: {', '.join(names)}",
                 where=str(self.path),
                 hint="Give the same ones to go on, or delete that file to begin again.",
             )
-        try:
-            return _kept(entries[1:])
-        except (ValueError, TypeError):
-            raise DiapasonError(
-                "the log of an earlier run is damaged", where=str(self.path), hint="Delete it to begin again."
-            ) from None
+        kept, open_requests = Kept(), dict[int, tuple[int, int]]()
+        for number, entry in enumerate(entries[1:], 2):
+            try:
+                _take(entry, kept, open_requests)
+            except (ValueError, TypeError):
+                raise DiapasonError(
+                    "the log of an earlier run is damaged here",
+                    where=f"{self.path}:{number}",
+                    hint="Delete this line to ask for its row again, or the file to begin again.",
+                ) from None
+        # Asked and never heard of again: the endpoint may have counted it.
+        kept.given += sum(given for given, _ in open_requests.values())
+        kept.made += sum(made for _, made in open_requests.values())
+        return kept
 
 
-def _kept(entries: list[dict[str, Any]]) -> Kept:
-    kept = Kept()
-    open_requests: dict[int, tuple[int, int]] = {}
-    for entry in entries:
-        row = next((entry[name] for name in ("asking", "free", "wasted", "row", "refused") if name in entry), None)
-        if not isinstance(row, int):
-            continue
-        open_requests.pop(row, None)
-        cost = (int(entry.get("given", 0)), int(entry.get("made", 0)))
-        if "asking" in entry:
-            open_requests[row] = cost
-            continue
-        kept.given += cost[0]
-        kept.made += cost[1]
-        if "row" in entry:
-            kept.variants[row] = [(str(prompt), str(answer)) for prompt, answer in entry.get("variants", [])]
-    # Asked and never heard of again: the endpoint may have counted it.
-    kept.given += sum(given for given, _ in open_requests.values())
-    kept.made += sum(made for _, made in open_requests.values())
-    return kept
+def _unlike(there: dict[str, Any], about: dict[str, Any]) -> list[str]:
+    """What a log says otherwise than `about`, by name."""
+    names = (there.keys() | about.keys()) - (_NEWER - there.keys())
+    missing = object()
+    return sorted(name for name in names if there.get(name, missing) != about.get(name, missing))
+
+
+def _take(entry: dict[str, Any], kept: Kept, open_requests: dict[int, tuple[int, int]]) -> None:
+    """Count one entry in. Raises ValueError or TypeError where it is none that `Log` writes."""
+    row = next((entry[name] for name in ("asking", "free", "wasted", "row", "refused") if name in entry), None)
+    if row is None:
+        return
+    row = _count(row)
+    open_requests.pop(row, None)
+    cost = (_count(entry.get("given", 0)), _count(entry.get("made", 0)))
+    if "asking" in entry:
+        open_requests[row] = cost
+        return
+    kept.given += cost[0]
+    kept.made += cost[1]
+    if "row" in entry:
+        kept.variants[row] = [(str(prompt), str(answer)) for prompt, answer in entry.get("variants", [])]
+
+
+def _count(value: Any) -> int:
+    """Raises ValueError where `value` is no number that Log writes: a whole one from 0 on."""
+    if type(value) is not int or not 0 <= value <= _MOST_COUNTED:
+        raise ValueError
+    return value
 
 
 def _entry(line: bytes) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
