@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,7 +212,7 @@ def _parquet(text: Text, where: str, tell: Tell | None) -> Text:
 
 def doubled_names(names: list[str]) -> list[str]:
     """The names that come more than once."""
-    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def duplicate_columns(names: list[str]) -> RowFinding:

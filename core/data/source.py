@@ -19,7 +19,7 @@ from core.data.items import first_items, index_items
 from core.data.layout import Layout, sniff_layout
 from core.data.opening import HEAD, Note, Shard, Text, data_files, needs_copy, open_place, read_text
 from core.data.place import find_place
-from core.data.records import Dialect, index_records, sniff_delimiter, try_split
+from core.data.records import MOST_COLUMNS, Dialect, index_records, sniff_delimiter, try_split
 from core.data.spool import Spool, Tell
 from core.data.unreadable import Unreadable
 
@@ -195,7 +195,7 @@ class Source:
 
             first = self.raw(0) if not self.dialect.header and len(self) else b""
             width = len(try_split(first.decode("utf-8", "replace"), self.dialect.delimiter)) or 1
-            self._columns = column_names(self.dialect.header, width)
+            self._columns = column_names(self.dialect.header, min(width, MOST_COLUMNS))
         return self._columns
 
     @property

@@ -173,7 +173,7 @@ FILES: dict[str, Code] = {
         "error",
         "not CSV",
         "The record cannot be told from its neighbours.",
-        "Close the quote; double quotes inside a quoted field.",
+        "Close the quote; double quotes inside a quoted field; look what parts the fields.",
     ),
     "ragged_row": Code(
         "error",
