@@ -22,7 +22,7 @@ from core.data.foreign import refuse_foreign
 from core.data.place import PACKED_SUFFIXES, Place, open_failed
 from core.data.spool import Spool, Tell
 from core.data.unpack import packing, unpack
-from core.data.unreadable import EmptyFile
+from core.data.unreadable import EmptyFile, Unreadable
 from core.errors import DiapasonError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Text:
         parts: list[bytes] = []
         number = self.file.fileno()
         while start < end:
-            part = os.pread(number, end - start, start)
+            part = _read_at(number, end - start, start, self.file.name)
             if not part:
                 break
             parts.append(part)
@@ -121,11 +121,21 @@ def open_place(place: Place) -> Opened:
     return Opened(place, file, status.st_size, status.st_mtime_ns)
 
 
+def _read_at(number: int, size: int, start: int, name: Path | str | int) -> bytes:
+    """Up to `size` bytes from `start` on of an open file. Raises Unreadable where the disk fails."""
+    try:
+        return os.pread(number, size, start)
+    except OSError as error:
+        where = "a temporary copy" if isinstance(name, int) else str(name)
+        reason = (error.strerror or str(error)).lower()
+        raise Unreadable("read_error", f"cannot be read at byte {start}: {reason}", where=where) from error
+
+
 def needs_copy(opened: Opened) -> bool:
     """Whether the text is read through a copy that takes time to write."""
     if opened.file is None:
         return True
-    head = os.pread(opened.file.fileno(), HEAD, 0)
+    head = _read_at(opened.file.fileno(), HEAD, 0, opened.place.path)
     return bool(packing(head)) or head.startswith(arrow.PARQUET) or encodings.sniff_encoding(head).wide
 
 
