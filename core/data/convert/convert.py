@@ -15,7 +15,7 @@ import orjson
 from core.data.convert.containers import Columns, container_of, fit_cells, json_line, write_rows
 from core.data.convert.losses import Loss, Losses
 from core.data.convert.reading import read
-from core.data.convert.targets import Target, convert_row
+from core.data.convert.targets import Target, check_template, convert_row
 from core.data.dataset import Dataset, open_dataset
 from core.data.target import check_target
 from core.errors import DiapasonError, UsageError
@@ -102,6 +102,8 @@ def _check_form(target: Target, kind: str, out: Path) -> None:
         raise UsageError(f"{target.format} has no pairs of answers", where="--implicit", hint="For preference only.")
     if target.template is not None and target.format != "text":
         raise UsageError(f"{target.format} needs no template", where="--template", hint="For text only.")
+    if target.template is not None:
+        check_template(target.template)
     lists = target.format in ("chat", "sharegpt") or target.messages or target.implicit
     if kind in ("csv", "tsv") and (lists or target.format == "kto"):
         what = "lists of messages" if lists else "what is true and what is text apart"
