@@ -92,8 +92,10 @@ def run_check(args: argparse.Namespace) -> int:
 
 
 def _report_lines(report: Report) -> Iterator[str]:
+    from core.data.place import shown_name
+
     yield " · ".join([
-        visible(report.path.name or str(report.path)), report.format or "unknown format",
+        visible(shown_name(report.path)), report.format or "unknown format",
         amount(report.rows_total, "row"),
         f"{count(report.rows_valid)} usable", size(report.size), f"checked in {took(report.seconds)}",
     ])  # fmt: skip
@@ -108,10 +110,12 @@ def _report_lines(report: Report) -> Iterator[str]:
 def _finding_lines(report: Report) -> Iterator[str]:
     from core.data.mend.catalogue import FIXES
 
+    dim, plain = ("\x1b[2m", "\x1b[0m") if sys.stdout.isatty() else ("", "")
     yield ""
     for finding in report.findings:
         yield _headline(finding, report)
         yield f"    {visible(finding.message)} → {visible(finding.hint)}"
+        yield f"    {dim}{finding.why}{plain}"
     yield ""
     counts = [(report.count(severity), severity) for severity in ("error", "warning", "note")]
     yield " · ".join(amount(number, name) for number, name in counts if number)

@@ -137,6 +137,7 @@ def _roles(text: str | None) -> dict[str, str]:
 
 
 def _list(args: argparse.Namespace) -> int:
+    from core.data.place import shown_name
     from core.data.report import check
 
     model = None
@@ -154,7 +155,8 @@ def _list(args: argparse.Namespace) -> int:
         document = {"schema": 1, "path": str(report.path), "rows": report.rows_total, "fixes": found, "without": rest}
         print(json.dumps(document, ensure_ascii=False, indent=2))
         return 0
-    print(f"{visible(report.path.name)} · {report.format or 'unknown format'} · {amount(report.rows_total, 'row')}")
+    name = visible(shown_name(report.path))
+    print(f"{name} · {report.format or 'unknown format'} · {amount(report.rows_total, 'row')}")
     if not found:
         print("Nothing here can be mended." if report.findings else "No findings.")
         return 0
