@@ -225,8 +225,11 @@ def diff_lines(change: Change) -> Iterator[str]:
 
 
 def _summary(result: Result, name: str) -> Iterator[str]:
+    from core.data.mend.catalogue import FIXES
+
     for fix, number in sorted(result.fixes.items()):
-        yield f"{fix:<32} {amount(number, 'row')}"
+        known = FIXES.get(fix.partition(":")[0])
+        yield f"{fix:<32} {amount(number, 'place' if known and known.scope == 'file' else 'row')}"
     yield from damage_lines(result.damage)
     for note in result.notes:
         yield visible(note)

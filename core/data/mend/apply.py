@@ -35,7 +35,8 @@ Told = Callable[[int, int, bytes, Mended], None]
 
 @dataclass(slots=True)
 class Result:
-    """What mending did. `report` is the check of the new file; `fixes` counts rows by ``code:choice``.
+    """What mending did. `report` is the check of the new file; `fixes` counts rows by ``code:choice``, or the places
+    that a fix of the file has mended.
 
     changed, dropped, added: rows. stale: rows decided on that the source no longer has as they were. out is None
     where nothing was written. damage: why rows of the source are missing from the start.
@@ -216,7 +217,10 @@ class _Work:
         path = self._path()
         with path.open("xb") as file:
             self._stack.callback(lambda: path.unlink(missing_ok=True))
-            return path, write_rows(self.dataset.source, decide, file, self.frame)
+            mended = Counter[str]()
+            places = write_rows(self.dataset.source, decide, file, self.frame, mended)
+        self.result.fixes += Counter({f"{code}:{self.plan.fixes[code]}": number for code, number in mended.items()})
+        return path, places
 
     def _count(self, row: int, line: int, raw: bytes, made: Mended, decided: Any, told: Told | None) -> None:
         self._state[row] = _CHANGED if made.raws else _GONE
@@ -313,7 +317,7 @@ class _Work:
                   "dropped": result.dropped, "added": result.added}  # fmt: skip
         source = fingerprint(path) if str(path) != "-" else {"path": "-"}
         final = self._open("log2")
-        final.write(_line(head_record(source, self.target, plan, counts, result.fixes)))
+        final.write(_line(head_record(source, self.target, plan, counts, result.fixes, result.notes)))
         self._records.flush()
         self._records.seek(0)
         while chunk := self._records.read(1 << 20):
