@@ -372,5 +372,5 @@ def _about(splits: list[Split], split: Split, place: Place) -> RowFinding:
     if len(splits) == 1:
         files = f"{len(split.files)} file{'s' if len(split.files) > 1 else ''}"
         return RowFinding("parts", f"{kind}: {files} read in order", detail="folder")
-    rest = ", ".join(f"{place.path.name}#{other.name}" for other in splits if other is not split)
+    rest = ", ".join(f"{place.path.name or place.path}#{other.name}" for other in splits if other is not split)
     return RowFinding("parts", f"{kind}: `{split.name}` is read; the others: {rest}", detail="folder")
