@@ -62,7 +62,7 @@ def prepare(seed: int = 0) -> Iterator[Step]:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise DiapasonError(f"cannot make the folder: {error.strerror}", where=str(place)) from error
-    parts = split(source, place, validation=0.1, test=0.2, seed=seed)
+    parts = split(source, place, validation=0.1, test=0.2, seed=seed, force=True)
     yield Step("split", ", ".join(f"{parts.counts[part]} rows {part}" for part in _PARTS))
     out = recipe_path(seed)
     written = new_recipe(parts.train, out, validation=parts.validation, test=parts.test, task=TASK, name=NAME)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.data.place import shown_name
 from core.text import cells, shorten, visible
 from tui.commands.data import amount, percent
 from tui.damage_view import damage_lines
@@ -36,7 +37,7 @@ def plain(lines: Iterable[Line]) -> str:
 def stats_lines(stats: Stats, width: int = 80) -> Iterator[Line]:
     """What `diapason data stats` prints, in `width` cells (80 at least)."""
     tally = stats.tally
-    name = visible(stats.path.name or str(stats.path))
+    name = visible(shown_name(stats.path))
     yield _said(
         " · ".join(
             [name, stats.format or "unknown format", amount(tally.rows, "row"), f"{count(tally.usable)} usable"]

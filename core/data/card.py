@@ -11,7 +11,7 @@ from typing import Any
 from core.data.card_facts import FACTS, Facts, facts_path, read_facts
 from core.data.dataset import fingerprint
 from core.data.findings import grouped
-from core.data.place import STDIN
+from core.data.place import STDIN, beside, shown_name
 from core.data.report import Finding, Report
 from core.data.stats import QUANTILES, Lengths, Stats, ranked
 from core.text import shorten
@@ -36,7 +36,7 @@ def write_card(path: Path | str, report: Report, stats: Stats | None, parts: Map
 
 
 def _lines(report: Report, stats: Stats | None, facts: Facts, parts: Mapping[str, int]) -> Iterator[str]:
-    yield f"# Data card: {inert(report.path.name or str(report.path))}"
+    yield f"# Data card: {inert(shown_name(report.path))}"
     yield ""
     yield from _source(report)
     yield ""
@@ -89,8 +89,8 @@ def _findings(report: Report) -> Iterator[str]:
     if not report.findings:
         yield "None."
         return
-    yield "| | finding | rows | where | what | what to do |"
-    yield "|---|---|--:|---|---|---|"
+    yield "| | finding | rows | where | what | why it matters | what to do |"
+    yield "|---|---|--:|---|---|---|---|"
     for finding in report.findings:
         name = f"`{finding.code}`" + (f" {inert(finding.detail)}" if finding.detail else "")
         cells = (
@@ -99,6 +99,7 @@ def _findings(report: Report) -> Iterator[str]:
             grouped(finding.count),
             _places(finding, report),
             inert(finding.message),
+            finding.why,
             finding.hint,
         )
         yield f"| {' | '.join(cells)} |"
@@ -143,7 +144,7 @@ def _length_row(title: str, lengths: Lengths, names: list[str]) -> str:
 
 def _decisions(path: Path) -> Iterator[str]:
     """What the log of mending beside the file says was done to make it."""
-    log = path.with_name(f"{path.name}.log.jsonl")
+    log = beside(path, ".log.jsonl")
     try:
         with log.open(encoding="utf-8", errors="replace") as lines:
             head: Any = json.loads(next(lines, "{}"))

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from core.data.findings import RowFinding
+from core.data.place import beside, shown_name
 from core.errors import DiapasonError, UsageError
 from core.files import write_atomic
 
@@ -41,8 +42,7 @@ class Facts:
 
 def facts_path(path: Path | str) -> Path:
     """The file with the facts on a data set, beside it."""
-    path = Path(path)
-    return path.with_name(f"{path.name}.card.yaml")
+    return beside(Path(path), ".card.yaml")
 
 
 def read_facts(path: Path | str) -> Facts:
@@ -87,7 +87,7 @@ def start_facts(path: Path | str) -> Path:
     file = facts_path(path)
     if file.exists():
         raise UsageError("there is a file of facts already", where=str(file), hint="Edit it.")
-    lines = [f"# What only you know of {Path(path).name}; `diapason data card` puts it on the card."]
+    lines = [f"# What only you know of {shown_name(Path(path))}; `diapason data card` puts it on the card."]
     for name, title, told in FACTS:
         lines += [f"# {title}: {told}", f"{name}:"]
     try:

@@ -73,6 +73,7 @@ class Finding:
             "count": self.count,
             "lines": self.lines[:LISTED],
             "message": self.message,
+            "why": self.why,
             "hint": self.hint,
         }
         if layout == "json":

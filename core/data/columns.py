@@ -49,11 +49,13 @@ def split_name(name: str) -> str:
 def unique_names(names: Iterable[str]) -> tuple[str, ...]:
     """`names` with a number behind those that were there before: text, text_2."""
     taken: dict[str, None] = {}
+    following: dict[str, int] = {}
     for name in names:
-        number, own = 2, name
+        number, own = following.get(name, 2), name
         while own in taken:
             own, number = f"{name}_{number}", number + 1
         taken[own] = None
+        following[name] = number
     return tuple(taken)
 
 

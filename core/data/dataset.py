@@ -20,7 +20,7 @@ from core.data.keys import check_extra, tidy
 from core.data.mapping import Mapping, parse_map, suggest
 from core.data.opening import data_files
 from core.data.parse import decode, parse_json, parse_record
-from core.data.place import Place, find_place, open_failed
+from core.data.place import Place, find_place, open_failed, shown_name
 from core.data.source import LONGEST_ROW, Source
 from core.errors import DiapasonError
 from core.recipe import FORMATS
@@ -71,7 +71,7 @@ class Dataset:
     @property
     def name(self) -> str:
         """The name to show: the file's, or what the person wrote where that has none."""
-        return self.path.name or self.path.absolute().name or str(self.path)
+        return shown_name(self.path)
 
     @property
     def format(self) -> str | None:

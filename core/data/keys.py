@@ -75,6 +75,8 @@ def odd_names(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _renamed(value: Value, known: frozenset[str], field: str, found: list[RowFinding]) -> Value:
+    if known.isdisjoint(map(str.casefold, map(str.strip, value.keys() - known))):
+        return value
     renamed: Value = {}
     for key, item in value.items():
         usual = key if key in known else key.strip().casefold()

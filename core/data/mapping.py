@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from core.data.columns import CONVERSATIONS, IDS, KNOWN
@@ -26,6 +27,7 @@ _ASKS = ("premise", "instruction", "question", "query", "problem", "document", "
 _TELLS = ("target", "tgt", "hypothesis", "summary", "highlights", "solution", "answer", "reply", "response",
           "abstract", "translation", "output", "completion", "sentence2", "fr", "docstring", "result")  # fmt: skip
 _SHORT = 60
+_MOST_NAMES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ def suggest(rows: Sequence[Any]) -> str | None:
     values = [row for row in rows if isinstance(row, dict)]
     if not values:
         return None
-    names = [name for name in values[0] if name and name == name.strip() and not {",", "="} & {*name}]
+    # A table may have a million columns; who maps one by hand has few.
+    names = list(islice(values[0], _MOST_NAMES))
+    names = [name for name in names if name and name == name.strip() and not {",", "="} & {*name}]
     names = [name for name in names if name not in IDS]
     for name in names:
         if all(_is_talk(row.get(name)) for row in values):

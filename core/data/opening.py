@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from core.data.foreign import refuse_foreign
 from core.data.place import PACKED_SUFFIXES, Place, open_failed
 from core.data.spool import Spool, Tell
 from core.data.unpack import packing, unpack
-from core.data.unreadable import EmptyFile
+from core.data.unreadable import EmptyFile, Unreadable
 from core.errors import DiapasonError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Text:
         parts: list[bytes] = []
         number = self.file.fileno()
         while start < end:
-            part = os.pread(number, end - start, start)
+            part = _read_at(number, end - start, start, self.file.name)
             if not part:
                 break
             parts.append(part)
@@ -120,11 +121,21 @@ def open_place(place: Place) -> Opened:
     return Opened(place, file, status.st_size, status.st_mtime_ns)
 
 
+def _read_at(number: int, size: int, start: int, name: Path | str | int) -> bytes:
+    """Up to `size` bytes from `start` on of an open file. Raises Unreadable where the disk fails."""
+    try:
+        return os.pread(number, size, start)
+    except OSError as error:
+        where = "a temporary copy" if isinstance(name, int) else str(name)
+        reason = (error.strerror or str(error)).lower()
+        raise Unreadable("read_error", f"cannot be read at byte {start}: {reason}", where=where) from error
+
+
 def needs_copy(opened: Opened) -> bool:
     """Whether the text is read through a copy that takes time to write."""
     if opened.file is None:
         return True
-    head = os.pread(opened.file.fileno(), HEAD, 0)
+    head = _read_at(opened.file.fileno(), HEAD, 0, opened.place.path)
     return bool(packing(head)) or head.startswith(arrow.PARQUET) or encodings.sniff_encoding(head).wide
 
 
@@ -211,7 +222,7 @@ def _parquet(text: Text, where: str, tell: Tell | None) -> Text:
 
 def doubled_names(names: list[str]) -> list[str]:
     """The names that come more than once."""
-    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def duplicate_columns(names: list[str]) -> RowFinding:
@@ -361,5 +372,5 @@ def _about(splits: list[Split], split: Split, place: Place) -> RowFinding:
     if len(splits) == 1:
         files = f"{len(split.files)} file{'s' if len(split.files) > 1 else ''}"
         return RowFinding("parts", f"{kind}: {files} read in order", detail="folder")
-    rest = ", ".join(f"{place.path.name}#{other.name}" for other in splits if other is not split)
+    rest = ", ".join(f"{place.path.name or place.path}#{other.name}" for other in splits if other is not split)
     return RowFinding("parts", f"{kind}: `{split.name}` is read; the others: {rest}", detail="folder")

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from core.data.encodings import line_encoding
-from core.data.findings import RowFinding
-from core.data.records import split_record
+from core.data.findings import RowFinding, grouped
+from core.data.records import MOST_COLUMNS, split_record
 from core.data.source import Source
 from core.text import shorten
 
@@ -41,6 +41,10 @@ def parse_record(raw: bytes, source: Source, bad: str | None, findings: list[Row
         fields = split_record(text, source.dialect.delimiter)
     except csv.Error as error:
         findings.append(RowFinding("bad_csv", str(error)))
+        return None
+    if len(fields) > MOST_COLUMNS:
+        text = f"{grouped(len(fields))} fields; a row of a table may have {grouped(MOST_COLUMNS)}"
+        findings.append(RowFinding("bad_csv", text, detail="too_wide"))
         return None
     names = source.columns
     if len(fields) != len(names):

@@ -80,6 +80,21 @@ def is_hub_id(name: str, base: Path | None = None) -> bool:
     return not os.path.lexists((base or Path()) / match["id"].partition("/")[0])
 
 
+def shown_name(path: Path) -> str:
+    """The name to show: the file's, or that of the folder which ``.`` or ``..`` stands for."""
+    return _settled(path).name or str(path)
+
+
+def beside(path: Path, ending: str) -> Path:
+    """The file beside what `path` names that bears its name: ``data.jsonl`` and `ending`; in a root, the ending."""
+    whole = _settled(path)
+    return whole.with_name(f"{whole.name}{ending}") if whole.name else whole / ending
+
+
+def _settled(path: Path) -> Path:
+    return path if path.name not in ("", "..") else path.resolve()
+
+
 def open_failed(error: OSError | ValueError, path: Path) -> Unreadable:
     """Why the file could not be opened or read."""
     return _refused(error, str(path))

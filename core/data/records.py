@@ -10,6 +10,8 @@ from functools import lru_cache
 from core.data.index import Index, Progress, ReadAt, find_lines, numbers
 
 DELIMITERS = (",", ";", "\t", "|")
+# As many as a spreadsheet has; a name for each of a million commas would take longer than all other checks.
+MOST_COLUMNS = 16_384
 _QUOTED_LINES = 20_000
 _QUOTED_BYTES = 8 << 20
 _MOST_FIELDS = 1 << 27

@@ -17,9 +17,9 @@ from core.data.index import Block, Index, Progress, index_lines, index_text
 from core.data.index_cache import load_index, save_index
 from core.data.items import first_items, index_items
 from core.data.layout import Layout, sniff_layout
-from core.data.opening import HEAD, Note, Shard, Text, needs_copy, open_place, read_text
+from core.data.opening import HEAD, Note, Shard, Text, data_files, needs_copy, open_place, read_text
 from core.data.place import find_place
-from core.data.records import Dialect, index_records, sniff_delimiter, try_split
+from core.data.records import MOST_COLUMNS, Dialect, index_records, sniff_delimiter, try_split
 from core.data.spool import Spool, Tell
 from core.data.unreadable import Unreadable
 
@@ -68,8 +68,8 @@ class Source:
         """Whether `path` is a file that rows come from."""
         try:
             status = path.stat()
-            known = [os.fstat(self._opened.file.fileno())] if self._opened.file else []
-            known += [shard.path.stat() for shard in self.shards]
+            file = self._opened.file
+            known = [os.fstat(file.fileno())] if file else [one.stat() for one in data_files(self.place)]
         except OSError:
             return False
         return any((status.st_dev, status.st_ino) == (other.st_dev, other.st_ino) for other in known)
@@ -195,7 +195,7 @@ class Source:
 
             first = self.raw(0) if not self.dialect.header and len(self) else b""
             width = len(try_split(first.decode("utf-8", "replace"), self.dialect.delimiter)) or 1
-            self._columns = column_names(self.dialect.header, width)
+            self._columns = column_names(self.dialect.header, min(width, MOST_COLUMNS))
         return self._columns
 
     @property

@@ -20,6 +20,7 @@ from core.data.grouping import AUTO, EXACT, NEAR, gather
 from core.data.near.copies import USUAL
 from core.data.near.shingles import Places
 from core.data.prompts import KINDS, Kind, Prompts
+from core.data.target import check_free
 from core.errors import DiapasonError, UsageError
 
 PARTS = ("train", "validation", "test")
@@ -67,6 +68,7 @@ def split(
     near: float = USUAL,
     measure: bool = False,
     hint: str = "",
+    force: bool = False,
 ) -> SplitResult:
     """Write ``train``, ``validation`` and ``test`` files into `out`, by `seed`, and say how many rows each has.
 
@@ -82,9 +84,11 @@ def split(
         near: share of shingles from which on two prompts are near copies.
         measure: look for held-out prompts among the training ones, here and in a plain random split.
         hint: what to do where the shares cannot be had; how to change them depends on who asks.
+        force: replace parts that are there already, but never the source.
 
     Raises:
-        UsageError: the shares leave nothing to train on, or no row has the field asked for.
+        TargetExists: a part is there already, and `force` was not given.
+        UsageError: the shares leave nothing to train on, no row has the field asked for, or a part is the source.
         DiapasonError: too few different prompts for the parts, or a file cannot be written.
     """
     if not (0 <= validation < 1 and 0 <= test < 1 and validation + test < 1):
@@ -95,9 +99,12 @@ def split(
     dataset = open_dataset(path, format, map)
     # Settled from the whole file; a part might look different by itself.
     suffix = _suffix(dataset)
-    found = gather(dataset, group=group, stratify=stratify, threshold=near if measure or group == NEAR else None)
     shares = {"train": 1 - validation - test, "validation": validation, "test": test}
     wanted = [part for part in PARTS if shares[part] > 0]
+    targets = {part: out / f"{part}{suffix}" for part in wanted}
+    for target in targets.values():
+        check_free(target, dataset.source, force=force)
+    found = gather(dataset, group=group, stratify=stratify, threshold=near if measure or group == NEAR else None)
     different = len(found.strata)
     if not found.rows:
         raise DiapasonError(
@@ -112,7 +119,6 @@ def split(
             hint=hint or "Add rows, or split off less: --val 0 --test 0",
         )
     part_of = _assign(found.groups, found.strata, shares, wanted, seed)
-    targets = {part: out / f"{part}{suffix}" for part in wanted}
     _write(dataset, found.rows, part_of, wanted, targets)
     return SplitResult(
         train=targets["train"],
@@ -188,11 +194,6 @@ def _assign(groups: Places, strata: list[str], shares: dict[str, float], wanted:
 
 def _write(dataset: Dataset, rows: list[int], part_of: Places, wanted: list[str], targets: dict[str, Path]) -> None:
     """Write every part beside its name first, then put them in place together."""
-    for target in targets.values():
-        if dataset.source.reads(target):
-            raise DiapasonError(
-                "the split would overwrite its own source", where=str(target), hint="Name another folder."
-            )
     temporary = [target.with_name(f".{target.name}.{os.getpid()}.tmp") for target in targets.values()]
     part = dict(zip(rows, part_of.tolist(), strict=True))
     try:

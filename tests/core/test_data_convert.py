@@ -271,7 +271,7 @@ def test_a_template_and_packing(tmp_path: Path) -> None:
         done = convert(source, tmp_path / "o.jsonl.gz", target, lossy=True, force=True)
     assert lost(done) == {"roles": [1]}
     packed = (tmp_path / "o.jsonl.gz").read_bytes()
-    assert json.loads(gzip.decompress(packed)) == {"text": "Q: {answer} {x}\nA: 4 {{}}"}
+    assert json.loads(gzip.decompress(packed)) == {"text": "Q: {answer} {x}\nA: 4 {}"}
     assert packed[4:8] == b"\0\0\0\0", "the time is not in it"
 
 

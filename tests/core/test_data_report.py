@@ -133,7 +133,7 @@ def test_the_document_is_what_the_issue_says(tmp_path: Path) -> None:
     assert document["schema"] == 1 and document["format"] == "prompt-completion"
     assert document["invalid_lines"] == [3]
     for finding in document["findings"]:
-        assert set(finding) == {"code", "detail", "severity", "count", "lines", "message", "hint"}
+        assert set(finding) == {"code", "detail", "severity", "count", "lines", "message", "why", "hint"}
         assert finding["severity"] == CODES[finding["code"]].severity or finding["code"] == "too_few_rows"
     assert json.loads(json.dumps(document)) == document
 

@@ -106,7 +106,7 @@ def test_what_cannot_be_split_is_said(tmp_path: Path) -> None:
         split(source, tmp_path / "out")
     with pytest.raises(UsageError, match="nothing to train on"):
         split(source, tmp_path / "out", validation=0.5, test=0.5)
-    with pytest.raises(DiapasonError, match="own source"):
+    with pytest.raises(DiapasonError, match="source itself"):
         split(source, tmp_path, validation=0, test=0)
     (tmp_path / "file").write_text("")
     with pytest.raises(DiapasonError, match="cannot write"):

@@ -55,3 +55,25 @@ def test_convert_as_json(file: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_what_is_there_stays(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "convert", str(file), "--to", "chat", "-o", str(file)]) == 2
     assert "the source itself" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [("Q: {question}", "no field `{question}`"), ("{prompt} {answer", "never closed"), ("{prompt} }", "never opened"),
+     ("plain", "puts nothing"), ("{{prompt}}", "puts nothing"), ("{}{prompt}", "no field `{}`")],
+)  # fmt: skip
+def test_a_template_that_cannot_be_is_refused(
+    file: Path, template: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text("not read")
+    out = file.with_name("t.jsonl")
+    assert main(["data", "convert", str(file), "--to", "text", "-o", str(out), "--template", template]) == 2
+    told = capsys.readouterr().err
+    assert says in told and "{prompt} and {answer}" in told and not out.exists()
+
+
+def test_braces_of_a_template(file: Path) -> None:
+    out = file.with_name("t.jsonl")
+    arguments = ["--to", "text", "-o", str(out), "--lossy", "--template", '{{"a": "{answer}"}}']
+    assert main(["data", "convert", str(file), *arguments]) == 0
+    assert json.loads(out.read_text().splitlines()[0]) == {"text": '{"a": "4"}'}

@@ -34,7 +34,7 @@ def test_parts_of_a_damaged_file_are_told(cut: Path, capsys: pytest.CaptureFixtu
     code, out, _ = call(capsys, "split", cut, "-o", cut.parent / "parts")
     assert code == 1 and "✗ truncated_gzip: the gzip file ends too early" in out
     assert (cut.parent / "parts" / "train.jsonl").exists()
-    code, out, _ = call(capsys, "split", cut, "-o", cut.parent / "parts", "--json")
+    code, out, _ = call(capsys, "split", cut, "-o", cut.parent / "parts", "--json", "--force")
     assert code == 1 and [found["code"] for found in json.loads(out)["damage"]] == ["truncated_gzip"]
 
 

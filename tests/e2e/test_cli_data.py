@@ -142,7 +142,7 @@ def test_split_writes_the_parts(diapason: Run, tmp_path: Path) -> None:
     assert document["skipped"] == 1 and (tmp_path / "parts" / "test.jsonl").read_text().count("\n") == 4
     assert document["group"] == "near" and document["groups"] == 20 and document["stratify"] == "length"
     assert document["leakage"]["split"] == {"exact": 0, "folded": 0, "near": 0}
-    plain = diapason("split", path, "-o", "parts")
+    plain = diapason("split", path, "-o", "parts", "--force")
     assert plain.returncode == 0 and "left out" in plain.stdout and "train.jsonl" in plain.stdout
     assert "leakage    0 rows held out ask what a training row asks; a plain random split: 0 rows" in plain.stdout
 

@@ -52,4 +52,13 @@ def test_a_check_writes_its_report(tmp_path: Path, data: Path) -> None:
     out = tmp_path / "report.md"
     done = run(tmp_path, "check", data, "--report", out)
     assert done.returncode == 0 and "too_few_rows" in out.read_text() and "## Findings" in out.read_text()
-    assert run(tmp_path, "check", data, "--report", tmp_path / "no" / "report.md").returncode == 1
+    assert run(tmp_path, "check", data, "--report", tmp_path / "no" / "report.md").returncode == 2
+
+
+def test_why_a_finding_matters_is_said_everywhere(tmp_path: Path, data: Path) -> None:
+    out = tmp_path / "report.md"
+    done = run(tmp_path, "check", data, "--report", out)
+    found = json.loads(run(tmp_path, "check", data, "--json").stdout)["findings"]
+    assert found and all(finding["why"] in done.stdout for finding in found)
+    assert all(finding["why"] in out.read_text() for finding in found)
+    assert "\x1b" not in done.stdout

@@ -107,6 +107,11 @@ async def test_a_template_makes_text(tmp_path: Path, data: Path) -> None:
         await sees(pilot, "it did not work", "the folder does not exist")
         await pilot.press("t")
         await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
+        pilot.app.screen.query_one(Input).value = "Q: {question}"
+        await pilot.press("enter")
+        await sees(pilot, "there is no field `{question}`", "{prompt} and {answer}")
+        await pilot.press("t")
+        await until(pilot, lambda: isinstance(pilot.app.screen, AskDialog))
         pilot.app.screen.query_one(Input).value = "Q: {prompt} A: {answer}"
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConvertScreen))

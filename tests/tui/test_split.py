@@ -55,3 +55,26 @@ async def test_parts_by_keys(tmp_path: Path, size: tuple[int, int]) -> None:
         assert {name: len(lines) for name, lines in parts.items()} == {"train": 84, "validation": 12, "test": 24}
         await pilot.press("ctrl+o")
         await until(pilot, lambda: isinstance(app.screen, BrowseScreen) and app.screen.dataset.path.parent == out)
+
+
+async def test_parts_that_are_there_are_replaced_on_yes_only(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    old = tmp_path / "parts" / "train.jsonl"
+    old.parent.mkdir()
+    old.write_text("mine")
+    app = DiapasonApp("browse", path=path)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, BrowseScreen) and app.screen.report is not None)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, SplitScreen))
+        app.screen.query_one("#out", Input).value = str(old.parent)
+        await pilot.press("ctrl+s")
+        await sees(pilot, "Replace the parts in")
+        await pilot.press("escape")
+        await sees(pilot, "is there already")
+        assert old.read_text() == "mine" and [one.name for one in old.parent.iterdir()] == ["train.jsonl"]
+        await pilot.press("ctrl+s")
+        await sees(pilot, "Replace the parts in")
+        await pilot.press("tab", "enter")
+        await sees(pilot, "written")
+        assert len(old.read_text().splitlines()) == 84

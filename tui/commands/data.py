@@ -69,6 +69,7 @@ def register(subparsers: Any) -> None:
         "or a field whose value rows share",
     )
     splitting.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split (default: 0)")
+    splitting.add_argument("--force", action="store_true", help="replace parts that are there; never the source")
     splitting.add_argument("--json", action="store_true", help="print one JSON document")
     splitting.set_defaults(run=run_split)
     data_open.register(verbs)
@@ -273,6 +274,7 @@ def run_split(args: argparse.Namespace) -> int:
         stratify=args.stratify,
         group=args.group,
         measure=True,
+        force=args.force,
     )
     files = {"train": result.train, "validation": result.validation, "test": result.test}
     leakage = result.leakage

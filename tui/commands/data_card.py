@@ -37,7 +37,7 @@ def run_card(args: argparse.Namespace) -> int:
     if args.init:
         print(f"Fill in {visible(str(start_facts(Path(args.file).expanduser())))}, then: diapason data card FILE")
         return 0
-    refuse_existing(args.out, args.force)
+    check_page(args.out, args.file, args.force)
     with shown_progress("checking") as progress:
         report = check(args.file, format=args.format, map=args.map, progress=progress)
     text = page(report, args.by)
@@ -58,12 +58,12 @@ def page(report: Report, by: str | None = None) -> str:
     return write_card(report.path, report, stats)
 
 
-def refuse_existing(out: str | None, force: bool) -> None:
-    """Raise UsageError where `out` exists and is not to be replaced."""
-    from core.errors import UsageError
+def check_page(out: str | None, source: str, force: bool) -> None:
+    """Raise UsageError where the page on `source` must not be written to `out`."""
+    from core.data.target import check_target
 
-    if out is not None and not force and Path(out).expanduser().exists():
-        raise UsageError("this file is there already", where=out, hint="Name another, or give --force.")
+    if out is not None:
+        check_target(Path(out).expanduser(), source, force=force)
 
 
 def save_page(out: str, text: str) -> None:

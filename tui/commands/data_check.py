@@ -45,6 +45,7 @@ def register(verbs: Any) -> None:
     checking.add_argument(
         "--max-length", type=row_number, metavar="N", help="tokens rows are cut at (default: the recipe's)"
     )
+    checking.add_argument("--force", action="store_true", help="replace OUT.md where it exists; never the source")
     checking.add_argument("--json", action="store_true", help="print one JSON document")
     checking.add_argument(
         "--fail-on", choices=("error", "warning"), default="error", help="exit with 1 from here on (default: error)"
@@ -57,6 +58,7 @@ def run_check(args: argparse.Namespace) -> int:
     from core.data.report import check, unreadable
     from core.data.unreadable import Unreadable
     from core.errors import UsageError
+    from tui.commands.data_card import check_page, page, save_page
     from tui.commands.progress import shown_progress
 
     model = None
@@ -69,6 +71,7 @@ def run_check(args: argparse.Namespace) -> int:
             "whose tokens shall --max-length count?", hint="Name the model as well: --model starter, or a folder."
         )
     try:
+        check_page(args.report, args.file, args.force)
         with shown_progress("checking") as progress:
             report = check(
                 args.file, format=args.format, task=args.task, map=args.map, near=args.near or None,
@@ -83,16 +86,16 @@ def run_check(args: argparse.Namespace) -> int:
     else:
         print("\n".join(_report_lines(report)))
     if args.report:
-        from tui.commands.data_card import page, save_page
-
         save_page(args.report, page(report))
         print(f"Wrote {visible(args.report)}.", file=sys.stderr)
     return 1 if report.reaches(args.fail_on) else 0
 
 
 def _report_lines(report: Report) -> Iterator[str]:
+    from core.data.place import shown_name
+
     yield " · ".join([
-        visible(report.path.name or str(report.path)), report.format or "unknown format",
+        visible(shown_name(report.path)), report.format or "unknown format",
         amount(report.rows_total, "row"),
         f"{count(report.rows_valid)} usable", size(report.size), f"checked in {took(report.seconds)}",
     ])  # fmt: skip
@@ -107,10 +110,12 @@ def _report_lines(report: Report) -> Iterator[str]:
 def _finding_lines(report: Report) -> Iterator[str]:
     from core.data.mend.catalogue import FIXES
 
+    dim, plain = ("\x1b[2m", "\x1b[0m") if sys.stdout.isatty() else ("", "")
     yield ""
     for finding in report.findings:
         yield _headline(finding, report)
         yield f"    {visible(finding.message)} → {visible(finding.hint)}"
+        yield f"    {dim}{finding.why}{plain}"
     yield ""
     counts = [(report.count(severity), severity) for severity in ("error", "warning", "note")]
     yield " · ".join(amount(number, name) for number, name in counts if number)

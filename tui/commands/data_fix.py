@@ -137,6 +137,7 @@ def _roles(text: str | None) -> dict[str, str]:
 
 
 def _list(args: argparse.Namespace) -> int:
+    from core.data.place import shown_name
     from core.data.report import check
 
     model = None
@@ -154,7 +155,8 @@ def _list(args: argparse.Namespace) -> int:
         document = {"schema": 1, "path": str(report.path), "rows": report.rows_total, "fixes": found, "without": rest}
         print(json.dumps(document, ensure_ascii=False, indent=2))
         return 0
-    print(f"{visible(report.path.name)} · {report.format or 'unknown format'} · {amount(report.rows_total, 'row')}")
+    name = visible(shown_name(report.path))
+    print(f"{name} · {report.format or 'unknown format'} · {amount(report.rows_total, 'row')}")
     if not found:
         print("Nothing here can be mended." if report.findings else "No findings.")
         return 0
@@ -223,8 +225,11 @@ def diff_lines(change: Change) -> Iterator[str]:
 
 
 def _summary(result: Result, name: str) -> Iterator[str]:
+    from core.data.mend.catalogue import FIXES
+
     for fix, number in sorted(result.fixes.items()):
-        yield f"{fix:<32} {amount(number, 'row')}"
+        known = FIXES.get(fix.partition(":")[0])
+        yield f"{fix:<32} {amount(number, 'place' if known and known.scope == 'file' else 'row')}"
     yield from damage_lines(result.damage)
     for note in result.notes:
         yield visible(note)

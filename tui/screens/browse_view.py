@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from core.data.findings import CODES, Severity
+from core.data.place import shown_name
 from core.text import shorten, visible
 from tui.format import bar, count
 
@@ -73,7 +74,7 @@ def summary(report: Report) -> str:
     took = f"{max(report.seconds, 0.1):.1f} s"
     rows = f"{count(report.rows_total)} row{'' if report.rows_total == 1 else 's'}"
     usable = f"{count(report.rows_valid)} usable"
-    name = visible(report.path.name)
+    name = visible(shown_name(report.path))
     return " · ".join(
         [name, report.format or "unknown format", rows, usable, size(report.size), f"checked in {took}"]
     )

@@ -170,7 +170,9 @@ class ConvertScreen(DiapasonScreen):
         self.ask("How does a row become text?", self._use_template, value=self._template or "{prompt}\\n{answer}")
 
     def _use_template(self, text: str) -> None:
-        self._template = text.replace("\\n", "\n")
+        from core.data.convert.targets import check_template
+
+        self._template = check_template(text.replace("\\n", "\n"), "template")
         self.say("w writes with this template")
 
     def action_open(self) -> None:

@@ -210,12 +210,12 @@ class SheetScreen(DiapasonScreen):
         self.ask("Write the mended rows to which new file?", self._write, value=str(proposed(self.path)), paths=True)
 
     def _write(self, name: str) -> None:
-        from core.data.mend.apply import check_target, mend
+        from core.data.mend.apply import check_out, mend
 
         sheet, out = self.sheet, Path(name).expanduser()
         if sheet is None:
             return
-        check_target(self.dataset, out, False)
+        check_out(self.dataset, out, False)
         plan = self.plan()
         self._writing = "writing …"
         self.show_writing(self._writing)

@@ -100,17 +100,19 @@ class SplitScreen(DiapasonScreen):
         await self.action_act("split")
 
     def action_split(self) -> None:
-        """Write the parts in a thread."""
+        """Write the parts in a thread; ask before those that are there are replaced."""
+        self._begin(wish_of({box.id or "": box.meant for box in self.query(SafeInput)}))
+
+    def _begin(self, wanted: Mapping[str, Any], force: bool = False) -> None:
         from core.data.split import split
 
-        wanted = wish_of({box.id or "": box.meant for box in self.query(SafeInput)})
         map_text = str(self.dataset.mapping) if self.dataset.mapping else None
         self._splitting, self.done = True, None
         self._show("splitting …", _GOING)
         self.background(
-            lambda: split(self.path, format=self.dataset.forced, map=map_text, measure=True, **wanted),
+            lambda: split(self.path, format=self.dataset.forced, map=map_text, measure=True, force=force, **wanted),
             self._split,
-            otherwise=self._failed,
+            otherwise=lambda error: self._failed(error, wanted),
             group="split",
         )
 
@@ -118,8 +120,19 @@ class SplitScreen(DiapasonScreen):
         self._splitting, self.done = False, result
         self._show("written", "\n".join([*split_lines(result), "", "ctrl+o opens the training part"]))
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, error: BaseException, wanted: Mapping[str, Any]) -> None:
+        from core.data.target import TargetExists
+
         self._splitting = False
+        if isinstance(error, TargetExists):
+            self._show("not written", f"{visible(str(error.where))} is there already.")
+            self.confirm(
+                f"Replace the parts in {visible(str(wanted['out']))}?",
+                lambda: self._begin(wanted, force=True),
+                detail=f"{visible(str(error.where))} is there already.",
+                yes="Replace",
+            )
+            return
         self._show("it did not work", visible(str(error), newlines=True))
         self.fail(error)
 

@@ -22,6 +22,7 @@ from core.data.augment.sieve import Sifted, sift
 from core.data.dataset import Dataset, fingerprint, open_dataset
 from core.data.near.copies import USUAL
 from core.data.place import find_place
+from core.data.target import check_target
 from core.errors import DiapasonError, UsageError
 from core.files import sync_dir
 
@@ -131,13 +132,8 @@ def check_out(out: Path, source: Dataset, force: bool) -> None:
     """Raises UsageError where `out` cannot or must not be written."""
     if out.suffix.casefold() != ".jsonl":
         raise UsageError("variants are written as JSON Lines", where=str(out), hint="Give it the ending .jsonl.")
-    if source.source.reads(out):
-        raise UsageError("that is the source itself", where=str(out), hint="Name another file.")
     # What an unfinished run wrote may be written anew by the one that goes on from it.
-    if out.is_dir() or (out.exists() and not force and unfinished(out) is None):
-        raise UsageError("is there already", where=str(out), hint="Choose another name, or use --force.")
-    if not out.parent.is_dir():
-        raise UsageError("the folder does not exist", where=str(out.parent), hint="Make it first, or choose another.")
+    check_target(out, source.source, force=force or unfinished(out) is not None)
 
 
 def augment(

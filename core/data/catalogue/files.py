@@ -23,6 +23,12 @@ FILES: dict[str, Code] = {
     "symlink_loop": Code(
         "error", "links that lead back to themselves", "There is no file at their end.", "Make the link anew: ln -sf"
     ),
+    "read_error": Code(
+        "error",
+        "the disk or the network fails",
+        "Rows behind that place cannot be had, and others may be wrong.",
+        "Copy the file to another disk and check the copy; a disk that fails often tells so in dmesg.",
+    ),
     "is_directory": Code(
         "error",
         "a folder, not a file",
@@ -173,7 +179,7 @@ FILES: dict[str, Code] = {
         "error",
         "not CSV",
         "The record cannot be told from its neighbours.",
-        "Close the quote; double quotes inside a quoted field.",
+        "Close the quote; double quotes inside a quoted field; look what parts the fields.",
     ),
     "ragged_row": Code(
         "error",

@@ -15,8 +15,9 @@ import orjson
 from core.data.convert.containers import Columns, container_of, fit_cells, json_line, write_rows
 from core.data.convert.losses import Loss, Losses
 from core.data.convert.reading import read
-from core.data.convert.targets import Target, convert_row
+from core.data.convert.targets import Target, check_template, convert_row
 from core.data.dataset import Dataset, open_dataset
+from core.data.target import check_target
 from core.errors import DiapasonError, UsageError
 from core.files import sync_dir
 from core.recipe import FORMATS
@@ -59,14 +60,9 @@ def convert(
         DiapasonError: the rows have no known format, none can be written, or the disk is full.
     """
     kind, packing = container_of(out)
-    _check_target(target, kind, out)
+    _check_form(target, kind, out)
     dataset = open_dataset(path, format, map)
-    if dataset.source.reads(out):
-        raise UsageError("that is the source itself", where=str(out), hint="Name another file.")
-    if out.is_dir() or (out.exists() and not force):
-        raise UsageError("is there already", where=str(out), hint="Choose another name, or use --force.")
-    if not out.parent.is_dir():
-        raise UsageError("the folder does not exist", where=str(out.parent), hint="Make it first, or choose another.")
+    check_target(out, dataset.source, force=force)
     if dataset.format is None:
         hint = f"Perhaps --map {dataset.suggestion}" if dataset.suggestion else "Say which field is which with --map."
         raise DiapasonError("the rows have no known format", where=str(path), hint=hint)
@@ -97,7 +93,7 @@ def convert(
     return Converted(out, dataset.format, work.read, work.written, losses)
 
 
-def _check_target(target: Target, kind: str, out: Path) -> None:
+def _check_form(target: Target, kind: str, out: Path) -> None:
     if target.format not in FORMATS:
         raise UsageError(f"`{target.format}` is no format", where="--to", hint="Formats: " + ", ".join(FORMATS))
     if target.messages and target.format not in _BOTH_FORMS:
@@ -106,6 +102,8 @@ def _check_target(target: Target, kind: str, out: Path) -> None:
         raise UsageError(f"{target.format} has no pairs of answers", where="--implicit", hint="For preference only.")
     if target.template is not None and target.format != "text":
         raise UsageError(f"{target.format} needs no template", where="--template", hint="For text only.")
+    if target.template is not None:
+        check_template(target.template)
     lists = target.format in ("chat", "sharegpt") or target.messages or target.implicit
     if kind in ("csv", "tsv") and (lists or target.format == "kto"):
         what = "lists of messages" if lists else "what is true and what is text apart"

@@ -13,6 +13,7 @@ from core.data.convert.reading import Read, Value
 from core.data.example import Example, Message
 from core.data.formats import build, detect
 from core.data.keys import tidy
+from core.errors import UsageError
 
 Turns = tuple[Message, ...]
 Lost = list[tuple[str, str]]
@@ -26,13 +27,28 @@ class Target:
         format: one of core.recipe.FORMATS.
         messages: prompts and answers as lists of messages (TRL: conversational), where the format has both forms.
         implicit: preference without a prompt of its own: both answers begin with it (as messages).
-        template: the text of a row with ``{prompt}`` and ``{answer}``, for the format text.
+        template: the text of a row with ``{prompt}`` and ``{answer}``, for the format text; ``{{`` is a brace.
     """
 
     format: str
     messages: bool = False
     implicit: bool = False
     template: str | None = None
+
+
+def check_template(template: str, where: str = "--template") -> str:
+    """The template itself. Raises UsageError where a row would not be put into it as it says."""
+    hint = "Fields: {prompt} and {answer}; {{ and }} are plain braces. For example: 'Q: {prompt} A: {answer}'"
+    rest = _PLACES.sub("", template)
+    unknown = re.search(r"\{([^{}]*)\}", rest)
+    if unknown:
+        raise UsageError(f"there is no field `{{{unknown[1][:40]}}}`", where=where, hint=hint)
+    if "{" in rest or "}" in rest:
+        what = "closed" if "{" in rest else "opened"
+        raise UsageError(f"a brace is never {what}", where=where, hint=hint)
+    if not any(match[1] for match in _PLACES.finditer(template)):
+        raise UsageError("the template puts nothing of a row into the text", where=where, hint=hint)
+    return template
 
 
 @dataclass(slots=True)
@@ -213,7 +229,8 @@ def _text(given: Read, target: Target, lost: Lost) -> list[Value]:
         lost.append(("tools", ""))
     parts = {"prompt": example.prompt_text, "answer": example.answer}
     # Not str.format: braces of the data stay what they are.
-    text = _PLACES.sub(lambda match: parts[match.group(1)], target.template or "{prompt}\n\n{answer}")
+    template = target.template or "{prompt}\n\n{answer}"
+    text = _PLACES.sub(lambda match: parts[match[1]] if match[1] else match[0][0], template)
     return [{"text": text}]
 
 
@@ -273,7 +290,7 @@ def _paired(turns: Turns, lost: Lost) -> tuple[str, list[list[str]]]:
     return "\n\n".join(f"{turn.role}: {turn.text()}" for turn in turns), []
 
 
-_PLACES = re.compile(r"\{(prompt|answer)\}")
+_PLACES = re.compile(r"\{\{|\}\}|\{(prompt|answer)\}")
 _SHAPES: dict[str, Callable[[Read, Target, Lost], list[Value]]] = {
     "alpaca": _alpaca, "chat": _chat, "sharegpt": _sharegpt, "prompt-completion": _pairs, "preference": _preference,
     "kto": _kto, "classification": _classification, "text": _text,

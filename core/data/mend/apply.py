@@ -23,6 +23,7 @@ from core.data.mend.row import Mended, Mender
 from core.data.mend.writing import Frame, bare_suffix, choose_frame, write_rows
 from core.data.near.copies import USUAL
 from core.data.report import Progress, Report, check
+from core.data.target import check_target
 from core.errors import DiapasonError
 from core.files import Lock, is_locked
 
@@ -34,7 +35,8 @@ Told = Callable[[int, int, bytes, Mended], None]
 
 @dataclass(slots=True)
 class Result:
-    """What mending did. `report` is the check of the new file; `fixes` counts rows by ``code:choice``.
+    """What mending did. `report` is the check of the new file; `fixes` counts rows by ``code:choice``, or the places
+    that a fix of the file has mended.
 
     changed, dropped, added: rows. stale: rows decided on that the source no longer has as they were. out is None
     where nothing was written. damage: why rows of the source are missing from the start.
@@ -54,21 +56,10 @@ class Result:
     damage: list[RowFinding] = field(default_factory=list[RowFinding])
 
 
-def check_target(dataset: Dataset, out: Path, force: bool) -> None:
-    """Refuse an `out` that is the source, or exists.
-
-    Raises:
-        DiapasonError: saying why.
-    """
+def check_out(dataset: Dataset, out: Path, force: bool) -> None:
+    """Raises UsageError where `out`, or its log, must not be written."""
     for path in (out, log_path(out)):
-        if dataset.source.reads(path):
-            raise DiapasonError("this would overwrite the source", where=str(path), hint="Name another file.")
-        if path.is_dir():
-            raise DiapasonError("this is a folder", where=str(path), hint="Name a file in it.")
-        if os.path.lexists(path) and not force:
-            raise DiapasonError("the file exists", where=str(path), hint="Name another one, or add --force.")
-    if not out.parent.is_dir():
-        raise DiapasonError("there is no such folder", where=str(out.parent), hint="Make it first: mkdir -p")
+        check_target(path, dataset.source, force=force)
 
 
 def mend(
@@ -91,12 +82,13 @@ def mend(
     that is gone afterwards, to see what would happen.
 
     Raises:
-        DiapasonError: where `out` is the source or exists, or cannot be written.
+        UsageError: where `out` is the source or exists.
+        DiapasonError: where it cannot be written.
         CheckCancelled: `progress` returned False.
     """
     dataset = dataset or open_dataset(path, format, map)
     if out is not None:
-        check_target(dataset, out, force)
+        check_out(dataset, out, force)
     with ExitStack() as stack:
         try:
             work = _Work(dataset, out, plan, stack)
@@ -225,7 +217,10 @@ class _Work:
         path = self._path()
         with path.open("xb") as file:
             self._stack.callback(lambda: path.unlink(missing_ok=True))
-            return path, write_rows(self.dataset.source, decide, file, self.frame)
+            mended = Counter[str]()
+            places = write_rows(self.dataset.source, decide, file, self.frame, mended)
+        self.result.fixes += Counter({f"{code}:{self.plan.fixes[code]}": number for code, number in mended.items()})
+        return path, places
 
     def _count(self, row: int, line: int, raw: bytes, made: Mended, decided: Any, told: Told | None) -> None:
         self._state[row] = _CHANGED if made.raws else _GONE
@@ -322,7 +317,7 @@ class _Work:
                   "dropped": result.dropped, "added": result.added}  # fmt: skip
         source = fingerprint(path) if str(path) != "-" else {"path": "-"}
         final = self._open("log2")
-        final.write(_line(head_record(source, self.target, plan, counts, result.fixes)))
+        final.write(_line(head_record(source, self.target, plan, counts, result.fixes, result.notes)))
         self._records.flush()
         self._records.seek(0)
         while chunk := self._records.read(1 << 20):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,13 @@ def log_path(out: Path) -> Path:
 
 
 def head_record(source: Mapping[str, Any], out: Path, plan: Mapping[str, Any], counts: Mapping[str, int],
-                fixes: Counter[str]) -> dict[str, Any]:  # fmt: skip
-    """The first record: the source's fingerprint, what was asked for, and how many rows each fix touched."""
+                fixes: Counter[str], notes: Sequence[str]) -> dict[str, Any]:  # fmt: skip
+    """The first record: the source's fingerprint, what was asked for, and what each fix touched: rows, or places of
+    the file; `notes` say how the rows are written.
+    """
     versions = {name: _version(name) for name in ("diapason", "ftfy")}
     return {"kind": "head", "schema": 1, "source": dict(source), "out": out.name, "versions": versions,
-            "plan": dict(plan), "rows": dict(counts), "fixes": dict(fixes)}  # fmt: skip
+            "plan": dict(plan), "rows": dict(counts), "fixes": dict(fixes), "notes": list(notes)}  # fmt: skip
 
 
 def row_record(row: int, line: int, raw: bytes, made: Mended, decided: RowPlan | None) -> dict[str, Any]:

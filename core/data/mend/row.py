@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from core.data.mend.tree import NotEditable, split_joined
 from core.data.pii.spans import PLACEHOLDERS
 
 _ROUNDS = 12
+_SHORT = 60
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
 _TEXTS, _SHAPES = text_codes(), shape_codes()
 EDIT, DROPPED = "edit", "drop"
 
@@ -206,11 +209,21 @@ def _change(code: str, place: str, text: str, start: int, end: int, new: str) ->
 
 
 def _differing(code: str, place: str, before: str, after: str) -> Change:
-    """What differs between two texts of the whole row."""
+    """What differs between two texts of the whole row; names, roles and short values are shown whole."""
     start = _common(before, after)
     end = _common(before[start:][::-1], after[start:][::-1])
+    start -= _rest_of_value(before[:start], before[:start][::-1])
+    end -= _rest_of_value(before[: len(before) - end], before[len(before) - end :])
     left = (before[max(0, start - 30) : start], before[len(before) - end :][:30])
     return Change(code, place, before[start : len(before) - end], after[start : len(after) - end], left)
+
+
+def _rest_of_value(behind: str, onward: str) -> int:
+    """How many characters of `onward` still belong to the JSON text that is open where `behind` ends."""
+    if _ESCAPED.sub("", behind).count('"') % 2 == 0:
+        return 0
+    place = onward.find('"', 0, _SHORT)
+    return max(place, 0)
 
 
 def _common(one: str, other: str) -> int:

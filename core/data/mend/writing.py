@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,10 +81,18 @@ def choose_frame(source: Source, out: Path, codes: Collection[str]) -> Frame:
     return frame
 
 
-def write_rows(source: Source, decide: Decide, out: IO[bytes], frame: Frame) -> array[int]:
-    """Write every row that `decide` leaves; return for each row written the number of its row in `source`."""
-    writer = _Lines if frame.kind != "json" else _Array
-    return writer(source, out, frame).write(decide)
+def write_rows(
+    source: Source, decide: Decide, out: IO[bytes], frame: Frame, done: Counter[str] | None = None
+) -> array[int]:
+    """Write every row that `decide` leaves; return for each row written the number of its row in `source`.
+
+    `done` is given, by code, the places around the rows that the fixes of the file have mended.
+    """
+    writer = (_Lines if frame.kind != "json" else _Array)(source, out, frame)
+    origin = writer.write(decide)
+    if done is not None:
+        done += +writer.done
+    return origin
 
 
 class _Writer:
@@ -91,6 +100,7 @@ class _Writer:
 
     def __init__(self, source: Source, out: IO[bytes], frame: Frame) -> None:
         self._source, self._out, self._frame = source, out, frame
+        self.done = Counter[str]()
         self._origin: array[int] = array("q")
         index = source.index()
         self._starts, self._ends = index.starts, index.ends
@@ -102,6 +112,7 @@ class _Writer:
         plain = not source.text.copied and not source.encoding.wide
         begin = 0 if plain and "bom" not in self._frame.codes else source.start
         first = int(self._starts[0]) if len(self._starts) else source.text_size
+        self.done["bom"] += "bom" in self._frame.codes and source.encoding.mark > 0
         return source.read(begin, first)
 
     def _body(self, row: int, raw: bytes) -> None:
@@ -115,7 +126,10 @@ class _Writer:
             self._out.write(chunk)
 
     def _tidy(self, data: bytes) -> bytes:
-        return data.replace(b"\r\n", b"\n") if self._lf and b"\r" in data else data
+        if not self._lf or b"\r" not in data:
+            return data
+        self.done["crlf"] += data.count(b"\r\n")
+        return data.replace(b"\r\n", b"\n")
 
 
 class _Lines(_Writer):
@@ -159,10 +173,16 @@ class _Lines(_Writer):
             if self._source.dialect.header and codes & {"key_case", "key_space", "encoding"}:
                 head = self._renamed(head)
             if "blank_lines" in codes:
-                head = head.strip(b"\r\n") + _first_end(head[len(head.rstrip(b"\r\n")) :])
+                head = self._without_blanks(head, head.strip(b"\r\n") + _first_end(head[len(head.rstrip(b"\r\n")) :]))
         elif "blank_lines" in codes:
-            head = head if head.strip(_BLANK) else _mark(head)
+            head = self._without_blanks(head, head if head.strip(_BLANK) else _mark(head))
         return self._tidy(head)
+
+    def _without_blanks(self, before: bytes, after: bytes) -> bytes:
+        """`after`, which is `before` without blank lines: they are counted, a last one without its end too."""
+        if before != after:
+            self.done["blank_lines"] += max(1, before.count(b"\n") - after.count(b"\n"))
+        return after
 
     def _renamed(self, head: bytes) -> bytes:
         """The header with the usual names for columns that have them in other letters or among spaces."""
@@ -191,10 +211,13 @@ class _Lines(_Writer):
         gap = (b"\r" if carriage else b"") + self._source.read(begin, follow)
         codes = self._frame.codes
         if "blank_lines" in codes and self._source.layout != "text":
-            gap = _first_end(gap)
+            gap = self._without_blanks(gap, _first_end(gap))
         gap = self._tidy(gap)
         ends = row != last or self._source.layout != "jsonl" or "no_final_newline" not in codes
-        return gap if ends or gap.endswith(b"\n") else gap + b"\n"
+        if ends or gap.endswith(b"\n"):
+            return gap
+        self.done["no_final_newline"] += 1
+        return gap + b"\n"
 
 
 class _Array(_Writer):
@@ -204,6 +227,7 @@ class _Array(_Writer):
         source, out, origin = self._source, self._out, self._origin
         bare = "wrapped_list" in self._frame.codes and source.wrapped_key is not None
         head = b"[" + self._head().rpartition(b"[")[2] if bare else self._head()
+        self.done["wrapped_list"] += bare
         out.write(self._tidy(head))
         for row, line, raw in source.rows():
             made = decide(row, line, raw)
