@@ -41,7 +41,7 @@ def train(job: Job) -> str:
     Raises:
         DiapasonError: where the data, the model or the recipe cannot be trained with.
     """
-    recipe = make_recipe(job.spec["recipe"], str(job.folder / "spec.json"))
+    recipe = _with_batch(make_recipe(job.spec["recipe"], str(job.folder / "spec.json")))
     model_spec = job.spec["model"]
     info = read_model(Path(model_spec["path"]), model_spec.get("name"))
     device = pick_device(recipe.device)
@@ -73,6 +73,13 @@ def train(job: Job) -> str:
     stopped = job.step < trainer.plan.total_steps
     _export(trainer, job, recipe, info)
     return "stopped" if stopped else "completed"
+
+
+def _with_batch(recipe: Recipe) -> Recipe:
+    """The recipe with the sizes that the runner found to fit after the GPU ran out of memory."""
+    sizes = {"micro_batch_size": "DIAPASON_MICRO_BATCH", "accumulation": "DIAPASON_ACCUMULATION"}
+    given = {field: int(os.environ[name]) for field, name in sizes.items() if os.environ.get(name, "").isdecimal()}
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=given)})
 
 
 def _refuse(recipe: Recipe, info: ModelInfo) -> None:
@@ -337,6 +344,8 @@ def _say_start(
         trainable_parameters=trainable,
         total_parameters=info.parameters + adapters,
         device=name,
+        micro_batch=recipe.train.micro_batch_size,
+        accumulation=recipe.train.accumulation,
         resumed_from=manifest["step"] if manifest else None,
     )
     lengths = np.fromiter((len(row.input_ids) for row in rows.rows), np.int64)

@@ -89,8 +89,10 @@ class SealedTrainer(trl.SFTTrainer):
         result: dict[str, float] = {}
         with self._answering():
             if self.validation:
-                batches = losses(self.model, self.validation, self._tokenizer.pad_token_id)
-                parts = [part for batch in batches for part in batch]
+                parts: list[tuple[int, float, int]] = []
+                for batch in losses(self.model, self.validation, self._tokenizer.pad_token_id):
+                    parts += batch
+                    self.job.pulse("validation", len(parts), len(self.validation))
                 tokens = sum(count for _, _, count in parts)
                 loss = math.fsum(nll for _, nll, _ in parts) / tokens
                 # Step 0 is the untuned model: a line to compare with, not a checkpoint to keep.

@@ -6,6 +6,7 @@ import time
 
 from core.errors import DiapasonError
 from core.home import jobs_dir, runs_dir
+from core.runs.commands import send
 from core.runs.folder import FINAL, RunFolder, folders_in
 from core.runs.process import is_here
 from core.runs.status import CUT_OFF, status_of
@@ -57,6 +58,9 @@ def resume(folder: RunFolder) -> None:
         DiapasonError: where it is completed, is running, or may still be running on another machine.
     """
     status = status_of(folder)
+    if status == "paused":
+        send(folder, "resume", who="resume")
+        return
     if status == "completed":
         raise DiapasonError(f"the run `{folder.name}` is completed; there is nothing to resume")
     if status not in CUT_OFF and status not in ("stopped", "failed"):
