@@ -27,6 +27,7 @@ COMMANDS = {
     "checkpoint": "control",
     "kill": "control",
     "resume": "resume",
+    "fork": "fork",
     "evaluate": "evaluate",
     "judge": "judge",
     "judgements": "judgements",
@@ -36,7 +37,7 @@ COMMANDS = {
     "doctor": "doctor",
 }
 # Commands before which runs whose runner was lost get a new one.
-_ADOPTING = {"train", "runs", "show", "logs", "queue", "stop", "pause", "checkpoint", "kill", "resume"}
+_ADOPTING = {"train", "runs", "show", "logs", "queue", "stop", "pause", "checkpoint", "kill", "resume", "fork"}
 
 
 class _Parser(argparse.ArgumentParser):

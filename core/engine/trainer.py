@@ -15,13 +15,13 @@ import trl
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from core.engine import checkpoints
 from core.engine.answering import losses
 from core.engine.encode import Row
 from core.engine.job import Job, JobError
 from core.engine.loading import resident_bytes
 from core.engine.preflight import preflight
 from core.engine.sampling import Sampler
+from core.runs import checkpoints
 
 
 @dataclass(slots=True)

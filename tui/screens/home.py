@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -319,11 +319,13 @@ class HomeScreen(DiapasonScreen):
 
     def action_resume(self) -> None:
         """Make the run go on."""
-        from core.worker.recover import resume
+        from core.resuming import resume
 
         folder = self._folder()
 
-        def resumed(_: Any) -> None:
+        def resumed(warnings: list[str]) -> None:
+            for line in warnings:
+                self.warn(line)
             self.say(f"{folder.name} goes on")
             self._read()
 

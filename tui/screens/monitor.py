@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -285,11 +283,13 @@ class MonitorScreen(DiapasonScreen):
 
     def action_resume(self) -> None:
         """Go on."""
-        from core.worker.recover import resume
+        from core.resuming import resume
 
         folder = self.folder
 
-        def resumed(_: Any) -> None:
+        def resumed(warnings: list[str]) -> None:
+            for line in warnings:
+                self.warn(line)
             self.say(f"{folder.name} goes on")
 
         self.background(lambda: resume(folder), resumed, group="resume")
