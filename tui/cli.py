@@ -21,6 +21,8 @@ COMMANDS = {
     "runs": "runs",
     "show": "show",
     "logs": "logs",
+    "watch": "watch",
+    "report": "report",
     "queue": "queue",
     "stop": "control",
     "pause": "control",
@@ -28,6 +30,7 @@ COMMANDS = {
     "kill": "control",
     "resume": "resume",
     "fork": "fork",
+    "clean": "clean",
     "evaluate": "evaluate",
     "judge": "judge",
     "judgements": "judgements",
@@ -37,7 +40,20 @@ COMMANDS = {
     "doctor": "doctor",
 }
 # Commands before which runs whose runner was lost get a new one.
-_ADOPTING = {"train", "runs", "show", "logs", "queue", "stop", "pause", "checkpoint", "kill", "resume", "fork"}
+_ADOPTING = {
+    "train",
+    "runs",
+    "show",
+    "logs",
+    "watch",
+    "queue",
+    "stop",
+    "pause",
+    "checkpoint",
+    "kill",
+    "resume",
+    "fork",
+}
 
 
 class _Parser(argparse.ArgumentParser):
