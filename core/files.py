@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+#: Crockford's base 32, which sorts as it counts.
+DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_ulid() -> str:
     """A new ULID in lower case: 48 bits of milliseconds, 80 random bits (github.com/ulid/spec)."""
     number = (int(time.time() * 1000) << 80) | int.from_bytes(os.urandom(10))
-    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join(DIGITS[(number >> shift) & 31] for shift in range(125, -1, -5))
 
 
 def sync_dir(path: Path) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,23 @@ from core.home import home, runs_dir
 from core.models import ModelInfo, find_model
 from core.recipe import Recipe, dump_recipe, make_recipe
 from core.request import check_disk, gpu_request
+from core.runs import checkpoints
 from core.runs.create import Draft, create_job
 from core.runs.folder import RunFolder
+from core.versions import installed
 from core.worker.launch import launch
 from core.worker.queue import check_locks
 
 Tell = Callable[[str], None]
-_PACKAGES = (
-    "torch", "transformers", "trl", "peft", "accelerate", "bitsandbytes", "datasets", "tokenizers", "diapason",
-)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a fork begins: the run, the step and the folder of its checkpoint."""
+
+    run: str
+    step: int
+    checkpoint: Path
 
 
 def submit(
@@ -39,6 +46,7 @@ def submit(
     source: Path | None = None,
     text: str | None = None,
     changes: Sequence[str] = (),
+    start: Start | None = None,
     tell: Tell | None = None,
     warn: Tell | None = None,
 ) -> RunFolder:
@@ -48,6 +56,7 @@ def submit(
         recipe: with absolute data paths.
         source: the file that the recipe was read from, kept as run.yaml; or `text`, its text.
         changes: what was changed of that text (``key=value``), for the record; `recipe` has it already.
+        start: the checkpoint whose weights the run begins with; they are copied into its folder.
         tell: is told what is being done, one short line at a time.
         warn: is told what is doubtful but no reason to refuse; the run keeps it too (`warnings` in its spec).
 
@@ -80,10 +89,14 @@ def submit(
             "model": _model(model),
             "data": parts,
             "warnings": warnings,
-            "versions": _versions(),
+            "versions": installed(),
             "gpu_request": gpu_request(recipe, model, draft.here(Path(parts["train"]["path"]))),
             "then": _then(recipe, parts),
         }
+        if start is not None:
+            say("copying the weights to begin with")
+            checkpoints.export(start.checkpoint, draft.work / "start")
+            spec["start"] = {"run": start.run, "step": start.step}
         folder = draft.publish(spec, recipe=text)
     say("starting the runner")
     launch(folder)
@@ -258,16 +271,6 @@ def _model(model: ModelInfo) -> dict[str, Any]:
         "architecture": model.architecture,
         "parameters": model.parameters,
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _then(recipe: Recipe, parts: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,11 +1,12 @@
 """A job without a model, for tests of the runner: real events, checkpoints, inbox and verdicts, and accidents.
 
 ``spec["fake"]``: steps; pause (seconds a step); seal (steps between checkpoints); accidents {attempt: [step,
-kill|segv|hang|raise|exit|child]}; deaf: takes no stop; the step it resumes from is its last sealed one.
+kill|segv|hang|raise|exit|child|oom|gpu]}; deaf: takes no stop; the step it resumes from is its last sealed one.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.engine.job import Job, describe
+from core.engine.job import Job, JobError, describe
 from core.files import read_jsonl, write_json
 
 
@@ -30,6 +31,12 @@ def _accident(kind: str) -> None:
         os.kill(os.getpid(), signal.SIGSEGV)
     elif kind == "raise":
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+    elif kind == "oom":
+        raise JobError("gpu_oom", "the GPU ran out of memory")
+    elif kind == "gpu":
+        raise JobError("gpu_lost", "the GPU failed: CUDA error: unspecified launch failure")
+    elif kind == "hang":
+        time.sleep(600)
     elif kind == "exit":
         print("ImportError: libnothing.so: cannot open shared object file", flush=True)
         os._exit(7)
@@ -49,8 +56,9 @@ def _seal(job: Job, step: int) -> None:
 def _work(job: Job, plan: dict[str, Any]) -> str:
     steps, first = int(plan.get("steps", 5)), _resume_step(job)
     job.emit(
-        "start", attempt=job.attempt, pid=os.getpid(), total_steps=steps, resumed_from=first or None, device="cpu"
-    )
+        "start", attempt=job.attempt, pid=os.getpid(), total_steps=steps, resumed_from=first or None, device="cpu",
+        micro_batch=os.environ.get("DIAPASON_MICRO_BATCH"), accumulation=os.environ.get("DIAPASON_ACCUMULATION"),
+    )  # fmt: skip
     at, kind = (plan.get("accidents") or {}).get(str(job.attempt), [None, ""])
     for step in range(first + 1, steps + 1):
         time.sleep(float(plan.get("pause", 0.02)))
@@ -73,13 +81,14 @@ def main(folder: str) -> int:
     job = Job(Path(folder), int(os.environ["DIAPASON_ATTEMPT"]))
     plan = job.spec.get("fake") or {}
     print(f"attempt {job.attempt}, cards {os.environ.get('CUDA_VISIBLE_DEVICES')!r}", flush=True)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     if plan.get("deaf"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         job.catch_signals()
     try:
         job.end(_work(job, plan))
-    except RuntimeError as error:
+    except (RuntimeError, JobError) as error:
         job.end("failed", describe(error))
         return 1
     return 0

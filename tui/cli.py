@@ -21,8 +21,16 @@ COMMANDS = {
     "runs": "runs",
     "show": "show",
     "logs": "logs",
-    "stop": "stop",
+    "watch": "watch",
+    "report": "report",
+    "queue": "queue",
+    "stop": "control",
+    "pause": "control",
+    "checkpoint": "control",
+    "kill": "control",
     "resume": "resume",
+    "fork": "fork",
+    "clean": "clean",
     "evaluate": "evaluate",
     "judge": "judge",
     "judgements": "judgements",
@@ -32,7 +40,20 @@ COMMANDS = {
     "doctor": "doctor",
 }
 # Commands before which runs whose runner was lost get a new one.
-_ADOPTING = {"train", "runs", "show", "logs", "stop", "resume"}
+_ADOPTING = {
+    "train",
+    "runs",
+    "show",
+    "logs",
+    "watch",
+    "queue",
+    "stop",
+    "pause",
+    "checkpoint",
+    "kill",
+    "resume",
+    "fork",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,8 +71,8 @@ def build_parser(names: Sequence[str] | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
-    for name in names or COMMANDS:
-        importlib.import_module(f"tui.commands.{COMMANDS[name]}").register(commands)
+    for module in dict.fromkeys(COMMANDS[name] for name in names or COMMANDS):
+        importlib.import_module(f"tui.commands.{module}").register(commands)
     return parser
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -81,6 +82,8 @@ def run(folder: Path) -> int:
 def main(arguments: list[str]) -> int:
     """The engine's command line."""
     faulthandler.enable()
+    # The runner asks a job that hangs where it hangs.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     _environment()
     if len(arguments) == 2 and arguments[0] == "chat":
         from core.engine.chat import serve

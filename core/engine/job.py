@@ -12,6 +12,8 @@ from typing import Any
 from core.errors import DiapasonError
 from core.files import JsonlWriter, read_json, read_jsonl, write_json
 
+_PULSE = 20.0
+
 
 class Stopped(Exception):
     """The job was asked to stop, at a point where nothing is left to save."""
@@ -45,6 +47,7 @@ class Job:
         self.spec: dict[str, Any] = spec
         self.step = 0
         self._began = time.monotonic()
+        self._pulsed = self._began
         self._signalled = False
         self._inbox_seen: tuple[int, int] | None = None
         self._handled = _handled(self.folder / "events.jsonl")
@@ -59,6 +62,13 @@ class Job:
     def emit(self, event: str, *, sync: bool = False, **fields: Any) -> None:
         """Append an event to events.jsonl; with `sync` it is on disk when this returns."""
         self._events.write({"t": time.time(), "m": time.monotonic(), "event": event, **fields}, sync=sync)
+
+    def pulse(self, phase: str, done: int, total: int) -> None:
+        """Tell of long work now and then (every 20 s), so that nobody takes it for a job that hangs."""
+        now = time.monotonic()
+        if now - self._pulsed >= _PULSE:
+            self._pulsed = now
+            self.emit("progress", phase=phase, done=done, total=total)
 
     def log(self, level: str, message: str) -> None:
         """Tell the person something, in the events and in the log. Levels: info, warning, error."""
@@ -99,7 +109,7 @@ class Job:
     @property
     def stop_asked(self) -> bool:
         """Whether a signal or the inbox asked for a stop."""
-        return self._signalled or "stop" in self._asked
+        return self._signalled or not self._asked.isdisjoint(("stop", "pause"))
 
     def take(self, command: str) -> bool:
         """Whether `command` was asked for since the last call; a stop stays asked for."""
@@ -154,6 +164,9 @@ def describe(error: BaseException) -> dict[str, Any]:
         return {"kind": "gpu_oom", "message": "the GPU ran out of memory", "hint": OOM_HINT, "traceback": trace}
     if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in text:
         return {"kind": "host_oom", "message": "the machine ran out of memory", "hint": OOM_HINT, "traceback": trace}
+    if name in ("AcceleratorError", "RuntimeError") and any(sign in text for sign in _LOST):
+        message = f"the GPU failed: {first}"
+        return {"kind": "gpu_lost", "message": message, "hint": LOST_HINT, "traceback": trace}
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         hint = "Free some space, then resume the run: it goes on from its last sealed checkpoint."
         where = f": {error.filename}" if error.filename else ""
@@ -162,6 +175,22 @@ def describe(error: BaseException) -> dict[str, Any]:
     return {"kind": "crash", "message": f"{name}: {first}", "hint": hint, "traceback": trace}
 
 
+#: What CUDA says when a card has failed, not our code: cudaErrorDevicesUnavailable, cudaErrorECCUncorrectable,
+#: cudaErrorNvlinkUncorrectable, cudaErrorHardwareStackError, cudaErrorLaunchFailure, cudaErrorUnknown
+#: (docs.nvidia.com/cuda/cuda-runtime-api, "Data types used by CUDA Runtime").
+_LOST = (
+    "CUDA-capable device(s) is/are busy or unavailable",
+    "uncorrectable ECC error",
+    "uncorrectable NVLink error",
+    "hardware stack error",
+    "unspecified launch failure",
+    "CUDA error: unknown error",
+    "GPU is lost",
+)
+LOST_HINT = (
+    "`nvidia-smi` and `dmesg | grep Xid` tell what happened to the card; where it stays away, restart the machine, "
+    "then `diapason resume RUN`."
+)
 OOM_HINT = (
     "Halve train.micro_batch_size and double train.accumulation (same effective batch), shorten train.max_length, "
     "turn on train.gradient_checkpointing, or use method: qlora."

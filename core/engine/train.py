@@ -15,16 +15,18 @@ from datasets import Dataset
 
 from core.chat import ChatModel, load_chat
 from core.data.dataset import examples, fingerprint
-from core.engine import checkpoints
 from core.engine.encode import Encoded, describe_cuts, encode_file, uses_thinking
 from core.engine.job import Job, JobError
 from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dtype
+from core.engine.resuming import forced, load_start, read_manifest
 from core.engine.sampling import Sampler
 from core.engine.trainer import Best, Plan, SealedTrainer
 from core.errors import DiapasonError
-from core.files import read_json, write_json
+from core.files import write_json
 from core.models import ModelInfo, read_model
 from core.recipe import Recipe, make_recipe
+from core.runs import checkpoints
+from core.versions import installed
 
 # An empty eval_every means this many evaluations a run.
 _EVALUATIONS = 10
@@ -41,7 +43,7 @@ def train(job: Job) -> str:
     Raises:
         DiapasonError: where the data, the model or the recipe cannot be trained with.
     """
-    recipe = make_recipe(job.spec["recipe"], str(job.folder / "spec.json"))
+    recipe = _with_batch(make_recipe(job.spec["recipe"], str(job.folder / "spec.json")))
     model_spec = job.spec["model"]
     info = read_model(Path(model_spec["path"]), model_spec.get("name"))
     device = pick_device(recipe.device)
@@ -73,6 +75,13 @@ def train(job: Job) -> str:
     stopped = job.step < trainer.plan.total_steps
     _export(trainer, job, recipe, info)
     return "stopped" if stopped else "completed"
+
+
+def _with_batch(recipe: Recipe) -> Recipe:
+    """The recipe with the sizes that the runner found to fit after the GPU ran out of memory."""
+    sizes = {"micro_batch_size": "DIAPASON_MICRO_BATCH", "accumulation": "DIAPASON_ACCUMULATION"}
+    given = {field: int(os.environ[name]) for field, name in sizes.items() if os.environ.get(name, "").isdecimal()}
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=given)})
 
 
 def _refuse(recipe: Recipe, info: ModelInfo) -> None:
@@ -146,7 +155,7 @@ def _unchanged(path: Path, spec: dict[str, Any]) -> None:
         found = fingerprint(path)["sha256"] if wanted else None
     except DiapasonError as error:
         raise JobError("refused", error.message, where=str(path), hint="Bring the file back.") from error
-    if found != wanted:
+    if found != wanted and not forced():
         raise JobError(
             "refused",
             "the file has changed since the run was submitted",
@@ -204,7 +213,9 @@ def _trainer(
     # Weights that are trained stay in float32: in pure bfloat16 most small steps would round to nothing.
     stored = torch.float32 if tuned_whole else dtype
     job.emit("progress", phase="load the model", done=0, total=1)
-    model = load_model(info.path, device, stored, quantise=recipe.method == "qlora" and not info.quantised)
+    start = job.folder / "start" if job.spec.get("start") else None
+    weights = start if start is not None and tuned_whole else info.path
+    model = load_model(weights, device, stored, quantise=recipe.method == "qlora" and not info.quantised)
     job.check_stop()
     try:
         trainer = SealedTrainer(
@@ -232,6 +243,8 @@ def _trainer(
             where="lora.targets",
             hint="Use all-linear, or names of this model's layers.",
         ) from error
+    if start is not None and not tuned_whole:
+        load_start(trainer.model, start)
     for parameter in trainer.model.parameters():
         if parameter.requires_grad:
             # TRL turns the adapters of quantised models to bfloat16; a resumed run would then drift.
@@ -281,7 +294,12 @@ def _plan(trainer: SealedTrainer, job: Job, recipe: Recipe, rows: Encoded, max_l
         save_every=settings.save_every or settings.eval_every or tenth,
         keep=settings.keep_checkpoints,
         accumulation=settings.accumulation,
-        facts={"total_steps": total, "recipe": checkpoints.fingerprint(job.spec["recipe"])},
+        facts={
+            "total_steps": total,
+            "recipe": checkpoints.fingerprint(job.spec["recipe"]),
+            "versions": installed(),
+            "data": {role: part.get("sha256") for role, part in job.spec["data"].items() if isinstance(part, dict)},
+        },
         checks={
             "rows": len(rows.rows),
             "tokens": rows.tokens,
@@ -295,14 +313,7 @@ def _plan(trainer: SealedTrainer, job: Job, recipe: Recipe, rows: Encoded, max_l
 
 def _continue_from(trainer: SealedTrainer, checkpoint: Path) -> dict[str, Any]:
     """Take up what the checkpoint's manifest says. Raises where it belongs to another recipe."""
-    manifest: dict[str, Any] = read_json(checkpoint / checkpoints.MANIFEST)
-    if manifest.get("recipe") != trainer.plan.facts["recipe"]:
-        raise JobError(
-            "refused",
-            "the recipe in spec.json is not the one that this checkpoint was trained with",
-            where=str(checkpoint),
-            hint="Bring the old spec.json back, or start a new run with the new recipe.",
-        )
+    manifest = read_manifest(trainer.job, checkpoint, trainer.plan.facts["recipe"])
     best = manifest.get("best")
     # Its checkpoint may have been put aside as damaged: then the next evaluation decides anew.
     if best and (checkpoints.at(checkpoint.parent, best["step"]) / checkpoints.MANIFEST).is_file():
@@ -337,6 +348,8 @@ def _say_start(
         trainable_parameters=trainable,
         total_parameters=info.parameters + adapters,
         device=name,
+        micro_batch=recipe.train.micro_batch_size,
+        accumulation=recipe.train.accumulation,
         resumed_from=manifest["step"] if manifest else None,
     )
     lengths = np.fromiter((len(row.input_ids) for row in rows.rows), np.int64)

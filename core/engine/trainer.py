@@ -15,13 +15,13 @@ import trl
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from core.engine import checkpoints
 from core.engine.answering import losses
 from core.engine.encode import Row
 from core.engine.job import Job, JobError
 from core.engine.loading import resident_bytes
 from core.engine.preflight import preflight
 from core.engine.sampling import Sampler
+from core.runs import checkpoints
 
 
 @dataclass(slots=True)
@@ -89,8 +89,10 @@ class SealedTrainer(trl.SFTTrainer):
         result: dict[str, float] = {}
         with self._answering():
             if self.validation:
-                batches = losses(self.model, self.validation, self._tokenizer.pad_token_id)
-                parts = [part for batch in batches for part in batch]
+                parts: list[tuple[int, float, int]] = []
+                for batch in losses(self.model, self.validation, self._tokenizer.pad_token_id):
+                    parts += batch
+                    self.job.pulse("validation", len(parts), len(self.validation))
                 tokens = sum(count for _, _, count in parts)
                 loss = math.fsum(nll for _, nll, _ in parts) / tokens
                 # Step 0 is the untuned model: a line to compare with, not a checkpoint to keep.

@@ -11,11 +11,12 @@ from core.files import read_jsonl, write_json
 from core.runs.folder import FINAL, RunFolder
 from core.runs.status import status_of
 
-COMMANDS = frozenset({"stop", "kill", "checkpoint"})
+COMMANDS = frozenset({"stop", "kill", "checkpoint", "pause", "resume", "priority"})
 
 
-def send(folder: RunFolder, command: str, *, who: str = "") -> str:
-    """Ask the runner of `folder` to stop, kill or checkpoint; gives the command's id at once.
+def send(folder: RunFolder, command: str, *, who: str = "", value: str | None = None) -> str:
+    """Ask the runner of `folder` to do one of `COMMANDS`; gives the command's id at once. `value`: the new ticket of
+    ``priority``.
 
     Raises:
         DiapasonError: where the command is not one, the run has ended, or the folder cannot be written to.
@@ -30,10 +31,12 @@ def send(folder: RunFolder, command: str, *, who: str = "") -> str:
         )
     sender = "".join(char for char in (who or f"pid{os.getpid()}") if char.isalnum())[:32]
     name = f"{time.time_ns()}-{sender}-{os.urandom(4).hex()}"
-    value = {"command": command, "id": name, "who": sender, "t": time.time()}
+    record: dict[str, Any] = {"command": command, "id": name, "who": sender, "t": time.time()}
+    if value is not None:
+        record["value"] = value
     try:
         folder.control.mkdir(mode=0o700, exist_ok=True)
-        write_json(folder.control / f"{name}.json", value)
+        write_json(folder.control / f"{name}.json", record)
     except OSError as error:
         raise DiapasonError(
             f"cannot write the command: {error.strerror}",

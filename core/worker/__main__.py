@@ -6,7 +6,9 @@ import os
 import sys
 
 from core.runs.folder import RunFolder
+from core.worker.empty import after_all
 from core.worker.runner import run
+from core.worker.timing import Timing
 
 
 def main(arguments: list[str]) -> int:
@@ -16,7 +18,10 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m core.worker FOLDER [--resume]", file=sys.stderr)
         return 2
     os.umask(0o077)
-    return run(RunFolder(folders[0]), resume="--resume" in arguments)
+    code = run(RunFolder(folders[0]), resume="--resume" in arguments)
+    if code == 0:
+        after_all(Timing())
+    return code
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from core.worker.job import environment, python
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def launch(folder: RunFolder, *, resume: bool = False, seconds: float = 60.0) -> None:
+def launch(folder: RunFolder, *, resume: bool = False, force: bool = False, seconds: float = 60.0) -> None:
     """Start the runner of `folder`, detached, and return when it holds its lock (or has already done its work).
 
     It has its own session, no terminal, and a regular file as its output: no hang-up, Ctrl-C, closed terminal or
@@ -39,7 +39,7 @@ def launch(folder: RunFolder, *, resume: bool = False, seconds: float = 60.0) ->
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder.path,
-                env=environment() | {"DIAPASON_HOME": str(home())},
+                env=environment() | {"DIAPASON_HOME": str(home())} | ({"DIAPASON_FORCE": "1"} if force else {}),
                 start_new_session=True,
                 close_fds=True,
             )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.errors import DiapasonError
-from core.files import Lock, is_locked, read_json, write_json
+from core.files import DIGITS, Lock, is_locked, read_json, write_json
 from core.home import queue_dir
 from core.runs.folder import RunFolder
 from core.worker.cards import Card
@@ -114,10 +114,70 @@ class Ticket:
         self.path.unlink(missing_ok=True)
         self._lock.release()
 
+    def move(self, name: str) -> None:
+        """Take the place `name` (from `place_at`); where another ticket has it, stay."""
+        path = queue_dir() / name
+        with Lock(queue_dir() / "queue.lock"):
+            if not path.exists():
+                # The lock is on the file itself, not on its name.
+                self.path.rename(path)
+                self.path = self._lock.path = path
+
     def leave(self) -> None:
         """Give the place up."""
         with Lock(queue_dir() / "queue.lock"):
             self._drop()
+
+
+class Waiting(NamedTuple):
+    """A run in the queue: its folder, and the name of its ticket, by which the queue is ordered."""
+
+    folder: RunFolder
+    ticket: str
+
+
+def waiting() -> list[Waiting]:
+    """The runs that wait, in their order; tickets of dead runners are passed over."""
+    found: list[Waiting] = []
+    for path in sorted(queue_dir().glob("[0-9]*-*")):
+        values = read_json(path) if is_locked(path) else None
+        if isinstance(values, dict):
+            found.append(Waiting(RunFolder(str(values.get("run"))), path.name))
+    return found
+
+
+def place_at(folder: RunFolder, place: int) -> str:
+    """The name of a ticket with which `folder` is number `place` (from 1) of those that wait.
+
+    Raises:
+        DiapasonError: where it does not wait.
+    """
+    queue = waiting()
+    if all(item.folder != folder for item in queue):
+        raise DiapasonError(f"the run `{folder.name}` does not wait in the queue", hint="`diapason queue` lists it.")
+    others = [item.ticket for item in queue if item.folder != folder]
+    at = max(0, min(len(others), place - 1))
+    before, after = others[at - 1] if at else None, others[at] if at < len(others) else None
+    if after is None:
+        priority, _, low = (before or f"{PRIORITY['train']}-0").partition("-")
+        return f"{priority}-{between(low, None)}"
+    priority, _, high = after.partition("-")
+    same = before is not None and before.startswith(f"{priority}-")
+    return f"{priority}-{between(before.partition('-')[2] if before and same else '', high)}"
+
+
+def between(low: str, high: str | None) -> str:
+    """A text of `DIGITS` that sorts between two; `high` None: behind `low`."""
+    made = ""
+    for at in range(len(low) + len(high or "") + 2):
+        least = DIGITS.index(low[at]) if at < len(low) else 0
+        most = DIGITS.index(high[at]) if high is not None and at < len(high) else len(DIGITS)
+        if most - least > 1:
+            return made + DIGITS[(least + most) // 2]
+        made += DIGITS[least]
+        if most > least:
+            high = None
+    return made + DIGITS[len(DIGITS) // 2]
 
 
 def check_locks() -> None:

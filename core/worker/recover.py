@@ -6,6 +6,7 @@ import time
 
 from core.errors import DiapasonError
 from core.home import jobs_dir, runs_dir
+from core.runs.commands import send
 from core.runs.folder import FINAL, RunFolder, folders_in
 from core.runs.process import is_here
 from core.runs.status import CUT_OFF, status_of
@@ -50,13 +51,19 @@ def cut_off() -> list[tuple[RunFolder, str]]:
     return found
 
 
-def resume(folder: RunFolder) -> None:
+def resume(folder: RunFolder, *, force: bool = False) -> None:
     """Let a run go on: from its last sealed checkpoint, or from the queue if it had not begun.
+
+    Args:
+        force: tell the job to go on although recipe, data or packages are not those of its checkpoint.
 
     Raises:
         DiapasonError: where it is completed, is running, or may still be running on another machine.
     """
     status = status_of(folder)
+    if status == "paused":
+        send(folder, "resume", who="resume")
+        return
     if status == "completed":
         raise DiapasonError(f"the run `{folder.name}` is completed; there is nothing to resume")
     if status not in CUT_OFF and status not in ("stopped", "failed"):
@@ -68,7 +75,7 @@ def resume(folder: RunFolder) -> None:
             f"the run `{folder.name}` wrote to its folder within the last two minutes, from {job.get('host')}",
             hint="It may still run there. Stop it there, or try again in two minutes.",
         )
-    launch(folder, resume=True)
+    launch(folder, resume=True, force=force)
 
 
 def _changed_lately(folder: RunFolder) -> bool:

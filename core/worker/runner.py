@@ -17,13 +17,13 @@ from core.worker.cards import Card, cards
 from core.worker.desk import Desk
 from core.worker.job import JobProcess, sweep
 from core.worker.measure import Measuring
+from core.worker.orders import Orders
 from core.worker.progress import Progress
 from core.worker.queue import Ticket
+from core.worker.shrink import smaller_batch
 from core.worker.slots import CPU, Slot
 from core.worker.timing import Timing
-from core.worker.verdict import SHOW_LOG, Verdict, judge, oom_kills
-
-_ENDED = "its runner was told to end (SIGTERM), as when the machine shuts down"
+from core.worker.verdict import SHOW_LOG, Verdict, judge, oom_kills, stalled
 
 
 class _Leave(Exception):
@@ -32,6 +32,10 @@ class _Leave(Exception):
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
         self.verdict = verdict
+
+
+class _Hold(Exception):
+    """The run is paused before there is a job to pause."""
 
 
 def run(folder: RunFolder, *, resume: bool = False) -> int:
@@ -62,18 +66,14 @@ class Runner:
         self.progress = Progress(folder)
         self.job: JobProcess | None = None
         self.slot: Slot | None = None
+        self.orders = Orders(self.desk, self.timing, self.progress)
         self.attempt = int(self.desk.state.get("attempt") or 0)
-        self.asked: str | None = None
-        self._because: str | None = None
-        self._terminated = False
-        self._deadline = 0.0
-        self._pushed = False
+        self._failures = 0
+        self._wait = 0.0
 
     def run(self, stale: list[Any]) -> None:
         """Bring the run to its end."""
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_term)
+        self.orders.catch_signals()
         status = self.desk.state.get("status")
         if status in FINAL and (not self.resume or self._left() == "completed"):
             return
@@ -95,9 +95,6 @@ class Runner:
             verdict = Verdict("failed", "system", f"{error.strerror or error}{place}", SHOW_LOG)
         self._finish(verdict)
 
-    def _on_term(self, number: int, frame: object) -> None:
-        self._terminated = True
-
     def _left(self) -> str | None:
         """The status that the last attempt's own record tells, if it left one."""
         record = self.folder.exit_record(self.attempt)
@@ -105,40 +102,80 @@ class Runner:
 
     def _attempts(self) -> Verdict:
         """Start the job as often as it helps; gives the last verdict."""
-        failures = 0
-        if self.attempt and self.attempt != self.desk.state.get("judged"):
-            self.job = JobProcess.adopt(self.folder, self.desk.state)
-            if self.job is not None:
-                self.desk.note("adopt", pid=self.job.pid, attempt=self.attempt)
-            if self.job is not None or self._left() is not None:
+        verdict = self._adopt()
+        while verdict is None or verdict.retry or verdict.status == "paused":
+            try:
+                if verdict is not None and verdict.status == "paused":
+                    self._hold(verdict.reason)
+                if self._wait:
+                    self._pause(self._wait)
+                    self._wait = 0.0
+                if self.slot is None:
+                    self._queue()
                 sealed = self.progress.sealed
-                verdict = self._watch(self.desk.state.get("oom_kills"))
-                if not verdict.retry:
-                    return verdict
-                failures = self._failed(failures, verdict, sealed)
-        while True:
-            if self.slot is None:
-                self._queue()
-            sealed = self.progress.sealed
-            kills = self._start()
-            verdict = self._watch(kills)
-            if not verdict.retry:
-                return verdict
-            failures = self._failed(failures, verdict, sealed)
+                verdict = self._watch(self._start())
+                if verdict.retry:
+                    self._retry(verdict, sealed)
+            except _Hold:
+                verdict = Verdict("paused", "paused", "paused as asked")
+        return verdict
 
-    def _failed(self, before: int, verdict: Verdict, sealed: int) -> int:
-        """Wait before the next attempt; gives how many in a row have died without sealing a step, this one included.
+    def _adopt(self) -> Verdict | None:
+        """The verdict on a job that an earlier runner started and did not judge; None where there is none."""
+        if not self.attempt or self.attempt == self.desk.state.get("judged"):
+            return None
+        self.job = JobProcess.adopt(self.folder, self.desk.state)
+        if self.job is not None:
+            self.desk.note("adopt", pid=self.job.pid, attempt=self.attempt)
+        elif self._left() is None:
+            return None
+        sealed = self.progress.sealed
+        verdict = self._watch(self.desk.state.get("oom_kills"))
+        if verdict.retry:
+            self._retry(verdict, sealed)
+        return verdict
 
-        Raises _Leave where they were too many.
+    def _hold(self, reason: str | None) -> None:
+        """Stay paused, without a slot, until somebody resumes or stops the run."""
+        if self.slot is not None:
+            self.slot.release()
+            self.slot = None
+        self.desk.save(status="paused", reason=reason, hint="`diapason resume RUN` goes on.", judged=self.attempt)
+        self.desk.note("paused", step=self.progress.sealed)
+        self.orders.clear()
+        while not self.orders.resumed:
+            self.orders.hear(None, paused=True)
+            if self.orders.asked in ("stop", "kill"):
+                raise _Leave(Verdict("stopped", "stopped", self.orders.because or "stopped while it was paused"))
+            time.sleep(self.timing.poll)
+        self.orders.clear()
+        self.desk.note("resumed")
+
+    def _retry(self, verdict: Verdict, sealed: int) -> None:
+        """Prepare the next attempt: a smaller micro-batch, or a wait that grows with each death without progress.
+
+        Raises _Leave where that does not help, or where they were too many.
         """
-        count = 1 if self.progress.sealed > sealed else before + 1
-        if count > len(self.timing.backoff):
-            raise _Leave(verdict._replace(reason=f"{verdict.reason}, {count} times in a row without progress"))
-        wait = self.timing.backoff[count - 1]
-        self.desk.note("restart", after=wait, failure=count, reason=verdict.reason)
+        if verdict.kind == "gpu_oom":
+            found = smaller_batch(self.desk.state)
+            if found is None:
+                raise _Leave(verdict)
+            micro, accumulation = found
+            self.desk.note("oom_retry", micro_batch=micro, accumulation=accumulation)
+            self.desk.save(
+                micro_batch=micro, accumulation=accumulation, hint=None,
+                reason=f"{verdict.reason}; it is started again with a micro-batch of {micro} and an accumulation of "
+                f"{accumulation}: the same effective batch",
+            )  # fmt: skip
+            return
+        self._failures = 1 if self.progress.sealed > sealed else self._failures + 1
+        if self._failures > len(self.timing.backoff):
+            raise _Leave(
+                verdict._replace(reason=f"{verdict.reason}, {self._failures} times in a row without progress")
+            )
+        self._wait = self.timing.backoff[self._failures - 1]
+        self.desk.note("restart", after=self._wait, failure=self._failures, reason=verdict.reason)
         self.desk.save(reason=f"{verdict.reason}; it is started again from its last sealed checkpoint", hint=None)
-        self._pause(wait)
-        return count
 
     def _queue(self) -> None:
         """Wait for a slot."""
@@ -156,19 +193,24 @@ class Runner:
                     return
                 self.desk.save(reason=why)
                 self._pause(self.timing.queue)
+                if self.orders.ticket is not None:
+                    ticket.move(self.orders.ticket)
+                    self.orders.ticket = None
         finally:
             if self.slot is None:
                 ticket.leave()
 
     def _pause(self, seconds: float) -> None:
-        """Let time pass while there is no job. Raises _Leave where a command ends the run."""
+        """Let time pass while there is no job. Raises _Leave or _Hold where a command ends or pauses the run."""
         deadline = time.monotonic() + seconds
         while True:
-            self._hear()
-            if self.asked:
-                raise _Leave(Verdict("stopped", "stopped", self._because or "stopped before it began"))
+            self.orders.hear(None)
+            if self.orders.asked == "pause":
+                raise _Hold
+            if self.orders.asked:
+                raise _Leave(Verdict("stopped", "stopped", self.orders.because or "stopped before it began"))
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or self.orders.ticket is not None:
                 return
             time.sleep(min(left, self.timing.poll))
 
@@ -181,10 +223,18 @@ class Runner:
         kills = oom_kills()
         started = self.desk.state.get("started") or time.time()
         self.desk.save(status="running", attempt=self.attempt, started=started, job=None, oom_kills=kills)
-        self.job = JobProcess.start(self.folder, self.attempt, self._pin(), self.slot.handle if self.slot else None)
+        self.job = JobProcess.start(
+            self.folder, self.attempt, self._variables(), self.slot.handle if self.slot else None
+        )
         self.desk.note("start", pid=self.job.pid, attempt=self.attempt, slot=self.slot.name if self.slot else None)
         self.desk.save(job=self.job.identity, reason=None, hint=None)
         return kills
+
+    def _variables(self) -> dict[str, str]:
+        """What the job finds in its environment: its card, and the batch where it is not the recipe's."""
+        names = {"DIAPASON_MICRO_BATCH": "micro_batch", "DIAPASON_ACCUMULATION": "accumulation"}
+        sizes = {name: self.desk.state.get(key) for name, key in names.items()}
+        return self._pin() | {name: str(value) for name, value in sizes.items() if isinstance(value, int)}
 
     def _pin(self) -> dict[str, str]:
         """The variables that give the job its card, and no other."""
@@ -199,14 +249,19 @@ class Runner:
     def _watch(self, kills: Any) -> Verdict:
         """Stay with the job until it has ended, and judge its end."""
         record_seen: float | None = None
+        silent = 0.0
+        self.progress.begin()
         if self.job is not None:
             self.desk.save(status="running", job=self.job.identity, reason=None, hint=None)
             with Measuring(self.folder, self.job.pid) as measuring:
                 while not self.job.wait(self.timing.poll):
-                    self._hear()
-                    self._push()
+                    self.orders.hear(self.job)
+                    self.orders.push(self.job)
                     self._follow()
                     measuring.check()
+                    if not silent and self.progress.silent > self.progress.patience(self.timing.stall):
+                        silent = self.progress.silent
+                        self._end_stall(silent)
                     if self.slot is not None:
                         self.slot.keep()
                     if record_seen is None and self.folder.exit_record(self.attempt) is not None:
@@ -222,69 +277,29 @@ class Runner:
         killed = isinstance(kills, int) and oom_kills() > kills
         tail = last_lines(self.folder.attempt_log(self.attempt), 20)
         record = self.folder.exit_record(self.attempt)
-        verdict = judge(record, code, oom_killed=killed, tail=tail, asked=self.asked)
+        verdict = judge(record, code, oom_killed=killed, tail=tail, asked=self.orders.asked)
+        if silent and record is None and not self.orders.asked:
+            verdict = stalled(silent)
         self.desk.note(
             "exit", attempt=self.attempt, code=code, verdict=verdict.status, kind=verdict.kind,
             reason=verdict.reason, swept=left,
         )  # fmt: skip
         self.desk.save(job=None)
-        if verdict.status == "stopped" and self._because:
-            return verdict._replace(reason=self._because)
+        if verdict.status == "stopped" and self.orders.because:
+            return verdict._replace(reason=self.orders.because)
         return verdict
+
+    def _end_stall(self, silent: float) -> None:
+        """Have the job write down where it hangs, then end it."""
+        assert self.job is not None
+        self.desk.note("stall", silent=round(silent, 1), pid=self.job.pid)
+        self.job.send(signal.SIGUSR1)
+        self.job.wait(min(2.0, self.timing.term))
+        self.job.send(signal.SIGKILL)
 
     def _follow(self) -> None:
         self.progress.refresh()
         self.desk.save(step=self.progress.sealed, total_steps=self.progress.total_steps)
-
-    def _hear(self) -> None:
-        """Read the commands, and take a SIGTERM for one."""
-        if self._terminated and not self.asked:
-            self._because = f"stopped, as {_ENDED}"
-            self._stop(f"term-{os.getpid()}-{time.time_ns()}")
-        for record in self.desk.commands():
-            command = str(record["command"])
-            if command == "checkpoint":
-                self.desk.answer(record, self._tell(command, record["id"]))
-            elif command == "kill":
-                self.asked, self._because = "kill", None
-                self.desk.answer(record, "killing the job")
-                if self.job is not None:
-                    self.job.send(signal.SIGKILL)
-            elif self.asked:
-                self.desk.answer(record, "it is stopping already")
-            else:
-                self._stop(record["id"])
-                result = (
-                    "the job finishes its step, saves and ends" if self.job is not None else "taken out of the queue"
-                )
-                self.desk.answer(record, result)
-
-    def _stop(self, command_id: str) -> None:
-        self.asked = "stop"
-        self._deadline = time.monotonic() + max(self.timing.stop, min(600.0, self.progress.pause))
-        self._tell("stop", command_id)
-
-    def _tell(self, command: str, command_id: str) -> str:
-        if self.job is None:
-            return "there is no job to tell yet"
-        try:
-            self.desk.tell_job(command, command_id)
-        except OSError as error:
-            # The inbox cannot be written: SIGTERM asks for the same.
-            if command == "stop":
-                self.job.send(signal.SIGTERM)
-            return f"cannot write the inbox: {error.strerror}"
-        return "the job has been told"
-
-    def _push(self) -> None:
-        """Be firmer with a job that was asked to stop and does not."""
-        if self.asked != "stop" or self.job is None or time.monotonic() < self._deadline:
-            return
-        number = signal.SIGKILL if self._pushed else signal.SIGTERM
-        self.desk.note("push", signal=int(number), pid=self.job.pid)
-        self.job.send(number)
-        self._pushed = True
-        self._deadline = time.monotonic() + self.timing.term
 
     def _finish(self, verdict: Verdict) -> None:
         """Write down how the run ended, and start what shall follow."""
@@ -294,7 +309,7 @@ class Runner:
             follow_ups(self.folder, self.desk)
         self.desk.save(
             status=verdict.status, reason=verdict.reason, hint=verdict.hint, ended=time.time(), job=None,
-            judged=self.attempt, cut_off=verdict.status == "stopped" and self._because is not None,
+            judged=self.attempt, cut_off=verdict.status == "stopped" and self.orders.because is not None,
         )  # fmt: skip
         # A disk that is full now may have room in a moment, and the verdict matters more than leaving at once.
         for _ in range(30):

@@ -18,8 +18,10 @@ class Timing:
     poll: between two looks at commands and events (``DIAPASON_POLL_SECONDS``). queue: between two looks for a free
     slot, four times that. stop: what a job gets to finish its step and save before SIGTERM
     (``DIAPASON_STOP_SECONDS``). term: from SIGTERM to SIGKILL (``DIAPASON_TERM_SECONDS``). linger: what a job gets to
-    leave after its verdict. backoff: waits before the restarts in a row, as many as there may be (1, 5 and 20 times
-    ``DIAPASON_BACKOFF_SECONDS``). cards: between two measurements of the cards while waiting for one.
+    leave after its verdict. stall: silence after which a job hangs, at least (``DIAPASON_STALL_SECONDS``). backoff:
+    waits before the restarts in a row, as many as there may be (1, 5 and 20 times ``DIAPASON_BACKOFF_SECONDS``).
+    cards: between two measurements of the cards while waiting for one. grace: from the end of the last run to the
+    command of `queue --when-empty` (``DIAPASON_GRACE_SECONDS``).
     """
 
     def __init__(self) -> None:
@@ -29,5 +31,7 @@ class Timing:
         self.stop = _seconds("DIAPASON_STOP_SECONDS", 60.0)
         self.term = _seconds("DIAPASON_TERM_SECONDS", 15.0)
         self.linger = 30.0
+        self.stall = _seconds("DIAPASON_STALL_SECONDS", 900.0)
         self.backoff = (unit, 5 * unit, 20 * unit)
         self.cards = 3.0
+        self.grace = _seconds("DIAPASON_GRACE_SECONDS", 60.0)

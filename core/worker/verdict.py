@@ -9,8 +9,12 @@ from typing import Any, NamedTuple
 SHOW_LOG = "`diapason logs RUN` shows what it printed last."
 
 
+# What a job says of its own end that a new start can mend.
+_AGAIN = frozenset({"gpu_oom", "gpu_lost"})
+
+
 class Verdict(NamedTuple):
-    """status: completed, stopped or failed. retry: whether starting the job again can help."""
+    """status: completed, stopped, paused or failed. retry: whether starting the job again can help."""
 
     status: str
     kind: str
@@ -29,11 +33,16 @@ def judge(
         code: its exit code, negative for a signal; None where it is unknown (the job of another runner).
         oom_killed: whether the kernel's count of out-of-memory kills rose while it ran.
         tail: the last lines of its log.
-        asked: ``stop`` or ``kill`` where a person asked for its end.
+        asked: ``stop``, ``pause`` or ``kill`` where a person asked for its end.
     """
     status = (record or {}).get("status")
     if record is not None and status == "completed":
         return Verdict("completed", "completed")
+    if asked == "pause" and (record is None or status == "stopped"):
+        kept = (
+            "after saving" if record is not None else "by force, as it did not end in time; what was sealed is kept"
+        )
+        return Verdict("paused", "paused", f"paused as asked, {kept}")
     if record is not None and status == "stopped":
         return Verdict("stopped", "stopped", "stopped as asked, after saving" if asked else "it was asked to stop")
     if record is not None and status == "failed":
@@ -60,8 +69,14 @@ def judge(
 def _failed(error: Any) -> Verdict:
     details = error if isinstance(error, dict) else {}
     reason = str(details.get("message") or "the job failed without saying why")
-    hint = details.get("hint")
-    return Verdict("failed", str(details.get("kind") or "crash"), reason, str(hint) if hint else SHOW_LOG)
+    hint, kind = details.get("hint"), str(details.get("kind") or "crash")
+    return Verdict("failed", kind, reason, str(hint) if hint else SHOW_LOG, retry=kind in _AGAIN)
+
+
+def stalled(seconds: float) -> Verdict:
+    """The verdict on a job that wrote nothing for `seconds` and was ended for it."""
+    reason = f"the job hung: it wrote nothing for {seconds / 60:.0f} minutes"
+    return Verdict("failed", "stall", reason, f"Where it hung stands at the end of its log. {SHOW_LOG}", retry=True)
 
 
 def _left(code: int, tail: list[str]) -> Verdict:

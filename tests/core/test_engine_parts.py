@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from core.engine import checkpoints
 from core.engine.job import Job, JobError, Stopped, describe
 from core.errors import DiapasonError
 from core.files import read_json, read_jsonl, write_json
+from core.runs import checkpoints
 
 
 @pytest.fixture

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import DiapasonError
-from core.files import is_locked
+from core.files import is_locked, new_ulid
 from core.worker import cards as cards_module
 from core.worker.cards import Card, cards
-from core.worker.queue import Request, Ticket, check_locks
+from core.worker.queue import Request, Ticket, between, check_locks
+from core.worker.shrink import smaller_batch
 from core.worker.slots import Slot, locks_dir
 from core.worker.verdict import judge, oom_kills
 from tests.runs_help import queue_run
@@ -37,10 +40,9 @@ def _judge(record: dict[str, Any] | None = None, code: int | None = 0, **values:
 def test_the_jobs_own_record_is_trusted_first() -> None:
     assert _judge({"status": "completed"}, -11).status == "completed"
     assert _judge({"status": "stopped"}, 1).status == "stopped"
-    failed = _judge(
-        {"status": "failed", "error": {"kind": "gpu_oom", "message": "the GPU is full", "hint": "halve it"}}
-    )
-    assert failed[:4] == ("failed", "gpu_oom", "the GPU is full", "halve it") and not failed.retry
+    for kind, again in (("crash", False), ("disk_full", False), ("gpu_oom", True), ("gpu_lost", True)):
+        failed = _judge({"status": "failed", "error": {"kind": kind, "message": "no room", "hint": "halve it"}})
+        assert failed == ("failed", kind, "no room", "halve it", again)
     assert _judge({"status": "failed", "error": None}, 1).reason
     assert _judge({"status": "mystery"}, -9).retry
 
@@ -63,6 +65,40 @@ def test_what_was_asked_for_is_a_stop_however_it_ended() -> None:
         verdict = _judge(None, -9, asked=asked)
         assert verdict.status == "stopped" and not verdict.retry
     assert _judge({"status": "failed", "error": {"message": "disk full"}}, 1, asked="stop").status == "failed"
+
+
+def test_a_pause_is_no_end() -> None:
+    assert _judge({"status": "stopped"}, 0, asked="pause").status == "paused"
+    assert _judge(None, -9, asked="pause").status == "paused"
+    assert _judge({"status": "completed"}, 0, asked="pause").status == "completed"
+    assert _judge({"status": "failed", "error": {"kind": "crash"}}, 1, asked="pause").status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("micro", "accumulation", "wanted"),
+    [
+        (8, 2, (4, 4)),
+        (6, 1, (3, 2)),
+        (3, 4, (1, 12)),
+        (9, 1, (3, 3)),
+        (7, 2, (1, 14)),
+        (1, 16, None),
+        (None, 4, None),
+    ],
+)
+def test_a_smaller_batch_keeps_the_effective_one(micro: Any, accumulation: int, wanted: Any) -> None:
+    assert smaller_batch({"micro_batch": micro, "accumulation": accumulation}) == wanted
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=30))
+def test_a_place_in_the_queue_is_always_found(places: list[int]) -> None:
+    order = sorted(new_ulid() for _ in range(6))
+    for place in places:
+        moved = order.pop(place % len(order))
+        at = min(len(order), place - 1)
+        name = between(order[at - 1] if at else "", order[at] if at < len(order) else None)
+        order.insert(at, name)
+        assert order == sorted(order) and len(set(order)) == len(order), (moved, name)
 
 
 def test_out_of_memory_kills_are_counted_in_our_cgroup(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_samples_show_how_the_answers_change(undisturbed: Path) -> None:
 
 
 def test_the_last_and_the_best_checkpoints_are_kept_and_whole(undisturbed: Path) -> None:
-    from core.engine import checkpoints
+    from core.runs import checkpoints
 
     best = min(events(undisturbed, "eval")[1:], key=lambda event: event["loss"])
     kept = sorted({10, 11, 12, best["step"]})

@@ -18,6 +18,9 @@ def register(subparsers: Any) -> None:
         "last sealed checkpoint; --all does so for all that were cut off.",
     )
     parser.add_argument("target", metavar="RUN", nargs="?", help="id, unique prefix, name, or `last`")
+    parser.add_argument(
+        "--force", action="store_true", help="go on although the recipe, the data or the packages have changed"
+    )
     parser.add_argument("--all", action="store_true", help="everything that was cut off")
     parser.set_defaults(run=run)
 
@@ -30,13 +33,14 @@ def run(args: argparse.Namespace) -> int:
         DiapasonError: where a run cannot be resumed.
     """
     from core.errors import DiapasonError, UsageError
-    from core.worker.recover import cut_off, resume
+    from core.resuming import resume
+    from core.worker.recover import cut_off
 
     if args.all and args.target:
         raise UsageError("give a run or --all, not both")
     if args.target:
         for folder in _targets(args.target):
-            resume(folder)
+            _tell(resume(folder, force=args.force))
             _say(folder)
         return 0
     found = cut_off()
@@ -49,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             _list(folder, status)
             continue
         try:
-            resume(folder)
+            _tell(resume(folder, force=args.force))
             _say(folder)
         except DiapasonError as error:
             failed += 1
@@ -80,6 +84,15 @@ def _list(folder: RunFolder, status: str) -> None:
     view = RunView(folder)
     when = ago(view.state.get("started") or view.state.get("submitted"))
     print(f"{folder.id}  {visible(folder.name)}  {status}  {progress_text(view)}  begun {when}")
+
+
+def _tell(warnings: list[str]) -> None:
+    import sys
+
+    from core.text import visible
+
+    for line in warnings:
+        print(visible(f"! {line}"), file=sys.stderr)
 
 
 def _say(folder: RunFolder) -> None:

@@ -10,10 +10,13 @@ if TYPE_CHECKING:
     from core.runs.folder import RunFolder
     from core.runs.view import RunView
 
+STATUSES = ("queued", "running", "paused", "completed", "stopped", "failed", "interrupted", "unsupervised")
+
 
 def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser("runs", help="list the runs", description="Every run of this home, newest first.")
+    parser.add_argument("--status", choices=STATUSES, metavar="S", help="only those: " + ", ".join(STATUSES))
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout (docs/json.md)")
     parser.set_defaults(run=run)
 
@@ -24,15 +27,19 @@ def run(args: argparse.Namespace) -> int:
     from core.runs.view import RunView
 
     folders = list_runs()
+    views = [view for view in map(RunView, folders) if args.status in (None, view.status)]
     if args.json:
         from core.runs.document import summary
 
-        print(json.dumps({"schema": 1, "runs": [summary(RunView(folder)) for folder in folders]}, indent=2))
+        print(json.dumps({"schema": 1, "runs": [summary(view) for view in views]}, indent=2))
         return 0
-    if not folders:
-        print("There are no runs yet. `diapason train run.yaml` starts one.")
+    if not views:
+        none = (
+            f"No run is {args.status}." if folders else "There are no runs yet. `diapason train run.yaml` starts one."
+        )
+        print(none)
         return 0
-    rows = [_row(RunView(folder), folders) for folder in folders]
+    rows = [_row(view, folders) for view in views]
     heads = ("id", "name", "status", "step", "loss", "best", "ETA", "begun")
     _table([heads, *rows])
     return 0

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from core.text import visible
 
     recipe = load_recipe(args.recipe, args.changes)
-    folder = submit(recipe, source=args.recipe, changes=args.changes, tell=_tell, warn=_warn)
+    folder = submit(recipe, source=args.recipe, changes=args.changes, tell=tell, warn=warn)
     print(f"run {folder.id}")
     print(visible(f"  in {folder.path}"))
     if not args.follow:
@@ -51,11 +51,13 @@ def run(args: argparse.Namespace) -> int:
         return 130
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Say what is being done."""
     print(f"{line} …", file=sys.stderr, flush=True)
 
 
-def _warn(line: str) -> None:
+def warn(line: str) -> None:
+    """Say what is doubtful."""
     from core.text import visible
 
     print(f"! {visible(line)}", file=sys.stderr, flush=True)

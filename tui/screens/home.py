@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -44,7 +44,9 @@ class HomeScreen(DiapasonScreen):
             "j", "judge", "judge", "Judge answers of base and tuned blindly.", footer=True, enabled="why_not_done"
         ),
         Action("s", "stop", "stop", "Stop the run under the cursor; it can be resumed.", enabled="why_not_running"),
+        Action("p", "pause", "pause", "Pause the run: it saves and gives its GPU back.", enabled="why_no_pause"),
         Action("r", "resume", "resume", "Go on with the run under the cursor.", enabled="why_not_resumable"),
+        Action("q", "queue", "queue", "What runs, what waits, in which order."),
     )
 
     def __init__(self) -> None:
@@ -238,12 +240,17 @@ class HomeScreen(DiapasonScreen):
             else f"{row.name} is not running: it is {row.status}"
         )
 
+    def why_no_pause(self) -> str | None:
+        """A run that runs or waits is needed."""
+        row = self.selected
+        return f"{row.name} is paused" if row is not None and row.status == "paused" else self.why_not_running()
+
     def why_not_resumable(self) -> str | None:
-        """A run that was cut off, stopped or failed is needed."""
+        """A run that was cut off, paused, stopped or failed is needed."""
         row = self.selected
         if row is None:
             return self.why_no_run()
-        if row.status in ("interrupted", "unsupervised", "stopped", "failed"):
+        if row.status in ("interrupted", "unsupervised", "stopped", "failed", "paused"):
             return None
         return f"{row.name} needs no resuming: it is {row.status}"
 
@@ -304,13 +311,27 @@ class HomeScreen(DiapasonScreen):
     def _asked_to_stop(self, folder: RunFolder, _: str) -> None:
         self.say(f"{folder.name} was asked to stop; it saves a checkpoint first")
 
+    def action_pause(self) -> None:
+        """Pause the run."""
+        from core.runs.commands import send
+
+        folder = self._folder()
+        send(folder, "pause")
+        self.say(f"{folder.name} was asked to pause; it saves a checkpoint first, and r resumes it")
+
+    def action_queue(self) -> None:
+        """Show the queue."""
+        self.diapason.open("queue")
+
     def action_resume(self) -> None:
         """Make the run go on."""
-        from core.worker.recover import resume
+        from core.resuming import resume
 
         folder = self._folder()
 
-        def resumed(_: Any) -> None:
+        def resumed(warnings: list[str]) -> None:
+            for line in warnings:
+                self.warn(line)
             self.say(f"{folder.name} goes on")
             self._read()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -48,10 +46,12 @@ class MonitorScreen(DiapasonScreen):
         Action(
             "s", "stop", "stop", "Stop the run; it saves a checkpoint and can be resumed.", True, "why_not_running"
         ),
+        Action("p", "pause", "pause", "Save and give the GPU back until r resumes it.", True, "why_no_pause"),
         Action("c", "checkpoint", "checkpoint", "Save a checkpoint now.", True, "why_not_running"),
         Action("e", "evaluation", "evaluate", "Base, few-shot base and tuned side by side.", True, "why_not_done"),
         Action("j", "judge", "judge", "Judge answers of base and tuned blindly.", True, "why_not_done"),
         Action("r", "resume", "resume", "Go on from the last sealed checkpoint.", True, "why_not_resumable"),
+        Action("K", "kill", "kill", "End the run at once, without saving.", False, "why_not_running"),
         Action("l", "log", "log", "The log's tail; again: back.", True),
         Action("y", "log_scale", "log scale", "Logarithmic loss axis, on and off.", True),
         Action(
@@ -195,14 +195,18 @@ class MonitorScreen(DiapasonScreen):
         """Only a run that works or waits takes commands."""
         return None if self._status in ("running", "queued", "paused") else self._is()
 
+    def why_no_pause(self) -> str | None:
+        """Only a run that works or waits can be paused."""
+        return self._is() if self._status == "paused" else self.why_not_running()
+
     def why_not_done(self) -> str | None:
         """Only a completed run can be compared."""
         done = self._status == "completed" or (self.shown is not None and self.shown.evaluated)
         return None if done else f"{self._is()}, not trained to its end"
 
     def why_not_resumable(self) -> str | None:
-        """Only a run that was cut off, stopped or failed can be resumed."""
-        return None if self._status in ("interrupted", "unsupervised", "stopped", "failed") else self._is()
+        """Only a run that was cut off, paused, stopped or failed can be resumed."""
+        return None if self._status in ("interrupted", "unsupervised", "stopped", "failed", "paused") else self._is()
 
     def why_no_earlier(self) -> str | None:
         """The oldest run has none before it."""
@@ -246,6 +250,30 @@ class MonitorScreen(DiapasonScreen):
             yes="Stop it",
         )
 
+    def action_pause(self) -> None:
+        """Pause the run."""
+        from core.runs.commands import send
+
+        send(self.folder, "pause")
+        self.say(f"{self.folder.name} was asked to pause; it saves a checkpoint first, and r resumes it")
+
+    def action_kill(self) -> None:
+        """Ask, then kill."""
+        from core.runs.commands import send
+
+        folder = self.folder
+
+        def kill() -> None:
+            send(folder, "kill")
+            self.say(f"{folder.name} is being killed")
+
+        self.confirm(
+            f"Kill {folder.name}?",
+            kill,
+            detail="Nothing is saved; it can be resumed from the last sealed checkpoint.",
+            yes="Kill it",
+        )
+
     def action_checkpoint(self) -> None:
         """Ask the run for a checkpoint."""
         from core.runs.commands import send
@@ -255,11 +283,13 @@ class MonitorScreen(DiapasonScreen):
 
     def action_resume(self) -> None:
         """Go on."""
-        from core.worker.recover import resume
+        from core.resuming import resume
 
         folder = self.folder
 
-        def resumed(_: Any) -> None:
+        def resumed(warnings: list[str]) -> None:
+            for line in warnings:
+                self.warn(line)
             self.say(f"{folder.name} goes on")
 
         self.background(lambda: resume(folder), resumed, group="resume")

@@ -1,0 +1,172 @@
+"""What a report says of a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from core.evaluation.result import METRICS, EvaluationResult, read_result
+from core.judging.results import results
+from core.judging.session import load
+from core.judging.statistics import p_value, percent
+from core.judging.votes import read_votes
+from core.report.blocks import Block, Figure, Heading, Table, Text, Verbatim
+from core.report.curves import Line, curves
+from core.runs.series import number, whole
+from core.runs.usage import usage
+from core.runs.view import RunView
+
+_SAMPLES = 3
+_COLUMNS = (
+    ("loss", "training loss", "nats a token"),
+    ("learning_rate", "learning rate", ""),
+    ("grad_norm", "gradient norm", ""),
+    ("tokens_per_second", "speed", "tokens a second"),
+)
+
+
+def content(view: RunView, *, price: float | None = None) -> Iterator[Block]:
+    """The blocks of the report of a run.
+
+    Args:
+        price: of an hour of its machine, in whatever currency the reader thinks.
+    """
+    spec = view.folder.spec()
+    yield Heading(view.name, 1)
+    yield Text(f"{view.status}{f': {view.reason}' if view.reason else ''}", strong=True)
+    yield Table(("", ""), tuple(_facts(view, spec, price)), right=False)
+    for line in spec.get("warnings") or ():
+        yield Text(f"Warning: {line}")
+    yield from _course(view)
+    result = read_result(view.folder)
+    if result is not None:
+        yield from _evaluation(result)
+    yield from _judgements(view)
+    yield from _samples(view)
+    yield Heading("Recipe")
+    yield Verbatim(_read(view, "run.yaml") or json.dumps(spec.get("recipe"), indent=2, ensure_ascii=False))
+    if spec.get("changes"):
+        yield Verbatim("\n".join(str(change) for change in spec["changes"]))
+    if card := _read(view, "data/card.md"):
+        yield Heading("Data card")
+        yield Verbatim(card)
+    yield Heading("Versions")
+    versions = spec.get("versions") or {}
+    yield Table(("package", "version"), tuple((str(name), str(found)) for name, found in versions.items()), False)
+
+
+def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator[tuple[str, str]]:
+    recipe, data = spec.get("recipe") or {}, spec.get("data") or {}
+    used = usage(view.folder)
+    hours = view.elapsed_seconds / 3600
+    yield "run", view.id
+    if isinstance(start := spec.get("start"), dict):
+        yield "begins with", f"step {start.get('step')} of {start.get('run')}"
+    yield "model", str((spec.get("model") or {}).get("name"))
+    yield "method", str(recipe.get("method"))
+    rows = ((role, (data.get(role) or {}).get("rows")) for role in ("train", "validation", "test"))
+    yield "rows", ", ".join(f"{role} {count if count is not None else 'none'}" for role, count in rows)
+    yield "steps", f"{view.step} of {view.total_steps}"
+    yield "batch", f"{view.state.get('micro_batch')} x {view.state.get('accumulation')}"
+    if view.best:
+        yield "best validation loss", f"{view.best[1]:.4f} at step {view.best[0]}"
+    yield "device", str((view.start or {}).get("device") or "")
+    yield "training time", f"{hours:.2f} h in {view.attempt} attempt{'s' if view.attempt != 1 else ''}"
+    if view.restarts:
+        yield "went on from steps", ", ".join(map(str, view.restarts))
+    if used.gpus:
+        yield "GPU-hours", f"{hours * max(1, whole((view.start or {}).get('world_size'), 1)):.2f}"
+        yield "peak GPU memory", f"{used.peak_gpu_bytes / 2**30:.1f} GiB"
+    if used.peak_ram_bytes:
+        yield "peak memory of the job", f"{used.peak_ram_bytes / 2**30:.1f} GiB"
+    energy = used.kilowatt_hours
+    yield "energy of the cards", "not measured: no card told its power" if energy is None else f"{energy:.3f} kWh"
+    if price is not None:
+        yield "cost", f"{hours * price:.2f} at {price:g} an hour"
+
+
+def _course(view: RunView) -> Iterator[Block]:
+    steps = view.steps
+    if not len(steps):
+        return
+    yield Heading("Course")
+    for column, title, unit in _COLUMNS:
+        lines = [Line(title, steps.step, getattr(steps, column))]
+        if column == "loss" and view.evals:
+            xs = [float(whole(event.get("step"))) for event in view.evals]
+            lines.append(Line("validation loss", xs, [number(event.get("loss")) for event in view.evals], marks=True))
+        if svg := curves(lines, unit):
+            yield Figure(svg, title + (", and the loss on the validation rows" if len(lines) > 1 else ""))
+
+
+def _evaluation(result: EvaluationResult) -> Iterator[Block]:
+    yield Heading("Evaluation")
+    left = f"; left out: {result.refused} trained on, {result.too_long} too long"
+    yield Text(
+        f"{result.rows} test rows{left if result.refused or result.too_long else ''}. Brackets: 95 % intervals."
+    )
+    rows: list[tuple[str, ...]] = []
+    for name in result.metrics:
+        about = METRICS[name]
+        cells = [
+            f"{found.value:.{about.decimals}f} [{found.low:.{about.decimals}f}, {found.high:.{about.decimals}f}]"
+            if (found := arm.metrics.get(name)) is not None
+            else "–"
+            for arm in result.arms
+        ]
+        rows.append((f"{about.label} {'↑' if about.higher_is_better else '↓'}", *cells))
+    yield Table(("", *(arm.name for arm in result.arms)), tuple(rows))
+    gaps = [
+        (f"{item.arm} against {item.against}", METRICS[item.metric].label, f"{item.difference:+.3g}",
+         f"[{item.low:+.3g}, {item.high:+.3g}]", "< .001" if item.p < 0.001 else f"{item.p:.3f}")
+        for item in result.comparisons
+    ]  # fmt: skip
+    if gaps:
+        yield Table(("", "metric", "difference", "95 % interval", "p (paired bootstrap)"), tuple(gaps))
+
+
+def _judgements(view: RunView) -> Iterator[Block]:
+    session = load(view.folder.path)
+    if session is None:
+        return
+    found = results(session, read_votes(session))
+    if not found.judged:
+        return
+    yield Heading("Judgements")
+    yield Text(found.verdict(), strong=True)
+    yield Table(
+        ("", "pairs"),
+        (
+            ("tuned won", str(found.wins)), ("base won", str(found.losses)), ("ties", str(found.ties)),
+            ("both bad", str(found.both_bad)), ("not judged", str(found.left)),
+        ),
+    )  # fmt: skip
+    if found.share is not None:
+        low, high = percent(found.share.low), percent(found.share.high)
+        yield Text(
+            f"Tuned's share of decisive pairs: {percent(found.share.value)} % (95 % interval {low}–{high} %), "
+            f"sign test p {p_value(found.p)}."
+        )
+    for caution in found.cautions():
+        yield Text(caution)
+
+
+def _samples(view: RunView) -> Iterator[Block]:
+    last = max((whole(sample.get("step")) for sample in view.samples), default=0)
+    if not last:
+        return
+    yield Heading("Samples")
+    first = {sample.get("index"): sample for sample in view.samples if whole(sample.get("step")) == 0}
+    for sample in [one for one in view.samples if whole(one.get("step")) == last][:_SAMPLES]:
+        prompt: Any = sample.get("prompt")
+        asked = prompt[-1].get("content") if isinstance(prompt, list) and prompt else prompt
+        before = (first.get(sample.get("index")) or {}).get("answer")
+        yield Verbatim(f"prompt       {asked}\nat the start {before}\nat step {last:<5} {sample.get('answer')}")
+
+
+def _read(view: RunView, name: str) -> str:
+    try:
+        return (view.folder.path / name).read_text("utf-8", "replace")
+    except OSError:
+        return ""

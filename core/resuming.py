@@ -1,0 +1,109 @@
+"""Before a run goes on: whether the recipe, the data and the packages are still those that it was trained with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core import yaml_text
+from core.data.dataset import fingerprint
+from core.errors import DiapasonError
+from core.files import read_json
+from core.recipe import change_recipe, make_recipe
+from core.runs import checkpoints
+from core.runs.folder import RunFolder
+from core.versions import changes, installed
+from core.worker import recover
+
+
+@dataclass(slots=True)
+class Differences:
+    """What is not as it was. `refused`: a training that went on would be another one; `warnings`: it may differ."""
+
+    refused: list[str] = field(default_factory=list[str])
+    warnings: list[str] = field(default_factory=list[str])
+
+
+def resume(folder: RunFolder, *, force: bool = False) -> list[str]:
+    """Let a run go on, as `core.worker.recover.resume`; gives what is worth a warning.
+
+    Args:
+        force: go on although something differs.
+
+    Raises:
+        DiapasonError: where something differs, with all of it; or as `recover.resume`.
+    """
+    found = differences(folder)
+    if found.refused and not force:
+        raise DiapasonError(
+            "this run would not go on as the same training:\n" + "\n".join(f"  {line}" for line in found.refused),
+            hint=f"`diapason fork {folder.id}` starts a new run from its last checkpoint with what is there now; "
+            "`diapason resume RUN --force` goes on all the same.",
+        )
+    recover.resume(folder, force=force)
+    return found.refused + found.warnings
+
+
+def differences(folder: RunFolder) -> Differences:
+    """What has changed since the run was last trained. Jobs of a run (evaluate …) are not compared."""
+    found = Differences()
+    if folder.kind != "train" or folder.parent is not None:
+        return found
+    spec = folder.spec()
+    found.refused += _recipe(folder, spec) + _data(spec)
+    major, smaller = changes(_versions(folder, spec), installed())
+    found.refused += major
+    found.warnings += smaller
+    return found
+
+
+def _recipe(folder: RunFolder, spec: dict[str, Any]) -> list[str]:
+    """What run.yaml says that the run does not do: somebody has edited it since."""
+    try:
+        values, _ = yaml_text.parse(folder.recipe_file.read_text("utf-8"), str(folder.recipe_file))
+        recipe = change_recipe(make_recipe(values or {}, str(folder.recipe_file)), spec.get("changes") or [])
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, DiapasonError) as error:
+        return [f"run.yaml cannot be read any more: {str(error).splitlines()[0]}"]
+    # Where things lie was resolved when the run was submitted; what was submitted is in spec.json.
+    mine, used = _flat(recipe.model_dump()), _flat(spec.get("recipe") or {})
+    names = [name for name in used if name in mine and name.partition(".")[0] not in ("data", "model", "name")]
+    return [
+        f"run.yaml: {name} was {used[name]} and is {mine[name]} now" for name in names if mine[name] != used[name]
+    ]
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
+
+
+def _data(spec: dict[str, Any]) -> list[str]:
+    found: list[str] = []
+    for role in ("train", "validation"):
+        part = (spec.get("data") or {}).get(role)
+        if not isinstance(part, dict) or not part.get("sha256"):
+            continue
+        try:
+            if fingerprint(Path(str(part["path"])))["sha256"] != part["sha256"]:
+                found.append(f"the {role} file {part['path']} has changed")
+        except DiapasonError as error:
+            found.append(f"the {role} file {part['path']}: {error.message}")
+    return found
+
+
+def _versions(folder: RunFolder, spec: dict[str, Any]) -> dict[str, str]:
+    """The versions that the newest checkpoint was made with, else those of the submission."""
+    for step in reversed(checkpoints.steps(folder.checkpoints)):
+        manifest = read_json(checkpoints.at(folder.checkpoints, step) / checkpoints.MANIFEST)
+        if isinstance(manifest, dict) and isinstance(manifest.get("versions"), dict):
+            return manifest["versions"]
+    versions = spec.get("versions")
+    return versions if isinstance(versions, dict) else {}

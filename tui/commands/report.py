@@ -1,0 +1,64 @@
+"""`diapason report`: a run on one page that needs nothing else."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "report",
+        help="write a run on one page: HTML or Markdown",
+        description="Recipe, data card, curves, evaluation, judgements, versions, time, energy and cost of a run, in "
+        "one file without scripts or links.",
+    )
+    parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT", help="file to write: .html or .md")
+    parser.add_argument("--price", type=_price, metavar="P", help="price of an hour of the machine, for the cost")
+    parser.add_argument("--force", action="store_true", help="replace OUT where it exists")
+    parser.set_defaults(run=run)
+
+
+def _price(text: str) -> float:
+    try:
+        price = float(text)
+    except ValueError:
+        price = -1.0
+    if not 0 <= price < 1e9:
+        raise argparse.ArgumentTypeError(f"a price such as 2.5, not {text[:40]!r}")
+    return price
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report.
+
+    Raises:
+        UsageError: OUT is neither .html nor .md, or exists.
+        DiapasonError: there is no such run, or OUT cannot be written.
+    """
+    from core.errors import DiapasonError, UsageError
+    from core.files import write_atomic
+    from core.report.content import content
+    from core.report.write import as_html, as_markdown
+    from core.runs.folder import find_run
+    from core.runs.view import RunView
+    from core.text import visible
+
+    out = Path(args.out).expanduser()
+    kind = out.suffix.lower()
+    if kind not in (".html", ".htm", ".md"):
+        raise UsageError("a report is .html or .md", where=str(out))
+    if out.exists() and not args.force:
+        raise UsageError("is there already", where=str(out), hint="Choose another name, or add --force.")
+    view = RunView(find_run(args.target))
+    blocks = list(content(view, price=args.price))
+    text = as_markdown(blocks) if kind == ".md" else as_html(view.name, blocks)
+    try:
+        write_atomic(out, text.encode("utf-8", "backslashreplace"), mode=0o644)
+    except OSError as error:
+        raise DiapasonError(f"cannot be written: {error.strerror}", where=str(out)) from error
+    print(visible(f"Wrote {out}"))
+    return 0
