@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from core.errors import DiapasonError
 from core.files import DIGITS, Lock, is_locked, read_json, write_json
-from core.home import queue_dir
-from core.runs.folder import RunFolder
+from core.home import queue_dir, runs_dir
+from core.runs.folder import RunFolder, folders_in
 from core.worker.cards import Card
 from core.worker.slots import CPU, Slot
 
@@ -54,6 +54,7 @@ class Ticket:
         priority = PRIORITY.get(folder.kind, _JOBS)
         self.path = queue_dir() / f"{priority:02d}-{folder.id.partition('-')[0]}"
         self._lock = Lock(self.path)
+        self._holder: tuple[tuple[int, int] | None, str] = (None, "")
         with Lock(queue_dir() / "queue.lock"):
             write_json(self.path, {"run": str(folder.path), "request": folder.spec().get("gpu_request")})
             if not self._lock.acquire():
@@ -90,9 +91,23 @@ class Ticket:
                     self._drop()
                     return slot, ""
                 else:
-                    user = slot.holder()
-                    why = why or f"waiting for {label}: {user or 'another run'} uses it"
+                    why = why or f"waiting for {label}: {self._user(slot)} uses it"
         return None, why
+
+    def _user(self, slot: Slot) -> str:
+        """Who has the slot: a run of this home by its name, else a user and a process."""
+        ids = slot.holder_ids()
+        if ids is None:
+            return "another run"
+        if ids != self._holder[0]:
+            runs = folders_in(runs_dir())
+            named = (
+                folder.name
+                for folder in [*runs, *(job for run in runs for job in run.jobs())]
+                if (folder.state().get("runner") or {}).get("pid") == ids[1] and is_locked(folder.lock_file)
+            )
+            self._holder = ids, next(named, slot.holder())
+        return self._holder[1]
 
     def _before(self, cards: list[Card]) -> dict[str, str]:
         """Slots that a living earlier ticket could use, with the name of its run; dead tickets are removed."""

@@ -107,13 +107,20 @@ class Slot:
         """The lock's file descriptor: a child that inherits it holds the slot too, even without this process."""
         return self._handle
 
-    def holder(self) -> str:
-        """Who has the slot, for a person: ``user ada, process 4711``; empty where it is not known."""
+    def holder_ids(self) -> tuple[int, int] | None:
+        """(user id, process id) of the runner that has the slot, where it is known."""
         try:
             found = json.loads(self.path.read_bytes()[:1000])
-            user, pid = int(found["user"]), int(found["pid"])
+            return int(found["user"]), int(found["pid"])
         except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def holder(self) -> str:
+        """Who has the slot, for a person: ``user ada, process 4711``; empty where it is not known."""
+        ids = self.holder_ids()
+        if ids is None:
             return ""
+        user, pid = ids
         try:
             import pwd
 

@@ -117,7 +117,7 @@ def test_the_queue_is_listed_and_reordered(capsys: pytest.CaptureFixture[str]) -
     ]  # fmt: skip
     assert run(["queue", "move", "works", "1"]) == 1 and "does not wait" in capsys.readouterr().err
     text = call(capsys, "queue").splitlines()
-    assert text[1].startswith("1.") and "two" in text[1] and "waiting for the processor" in text[1]
+    assert text[1].startswith("1.") and "two" in text[1] and "waiting for the processor: works uses it" in text[1]
     send(works, "kill")
     for folder in runs:
         assert end(folder)["status"] == "completed"

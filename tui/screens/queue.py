@@ -52,6 +52,7 @@ class QueueScreen(DiapasonScreen):
     def compose_body(self) -> ComposeResult:
         """The runs, and the command for the end."""
         yield RowList(id="rows")
+        yield Static(id="why", markup=False)
         yield Static(id="end", markup=False)
 
     def on_mount(self) -> None:
@@ -79,11 +80,17 @@ class QueueScreen(DiapasonScreen):
         self.top("nothing runs or waits" if not self._entries else f"{works} running, {waits} waiting")
         self.query_one(RowList).show([Row(entry.folder.id, entry, _drawer(entry)) for entry in self._entries])
         self.query_one("#end", Static).update(end_line(self._end) if self._end else "")
+        self._explain()
+
+    def _explain(self) -> None:
+        """Say in full what the run under the cursor waits for: its line may be too short."""
+        entry = self.entry
+        self.query_one("#why", Static).update(f"{shorten(entry.folder.name, 60)}: {about(entry)}" if entry else "")
         self.refresh_keys()
 
     @on(RowList.Moved)
     def _moved(self) -> None:
-        self.refresh_keys()
+        self._explain()
 
     @on(RowList.Chosen)
     async def _chosen(self) -> None:
