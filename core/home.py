@@ -9,11 +9,16 @@ from pathlib import Path
 from core.errors import DiapasonError
 
 
+def expand(name: Path | str) -> Path:
+    """The path `name` with ``~`` and ``~user`` put in; as it is where there is no such user."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - Path.expanduser raises for a user that does not exist
+
+
 def home() -> Path:
     """Diapason's home: ``$DIAPASON_HOME``, else ``$XDG_DATA_HOME/diapason``, else ``~/.local/share/diapason``."""
     chosen = os.environ.get("DIAPASON_HOME")
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return expand(chosen).absolute()
     data = os.environ.get("XDG_DATA_HOME")
     return (Path(data) if data else Path.home() / ".local" / "share") / "diapason"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import DiapasonError
+from core.home import expand
 from core.weights import TensorInfo, count, dtype, read_json_file, weight_files, weights
 
 STARTER = Path(__file__).parent / "starter" / "model"
@@ -67,7 +68,7 @@ def find_model(name: str, *, download: bool = False) -> ModelInfo:
                 hint="`make starter` builds it again (in a clone); otherwise install Diapason again.",
             )
         return read_model(STARTER, name)
-    folder = Path(name).expanduser()
+    folder = expand(name)
     if folder.exists():
         return read_model(folder.absolute(), name)
     if name.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(name) or "--" in name or ".." in name:
@@ -92,11 +93,11 @@ def hub_cache() -> Path:
     """
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if os.environ.get(variable):
-            return Path(os.path.expandvars(os.environ[variable])).expanduser()
+            return expand(os.path.expandvars(os.environ[variable]))
     if os.environ.get("HF_HOME"):
-        return Path(os.path.expandvars(os.environ["HF_HOME"])).expanduser() / "hub"
+        return expand(os.path.expandvars(os.environ["HF_HOME"])) / "hub"
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "huggingface" / "hub"
+    return expand(base) / "huggingface" / "hub"
 
 
 def hub_snapshot(name: str) -> Path | None:

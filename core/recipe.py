@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core import yaml_text
 from core.errors import UsageError
+from core.home import expand
 from core.recipe_problems import no_booleans, problems
 
 Task = Literal["style", "classification", "extraction", "complex", "generation", "code", "domain", "preference"]
@@ -167,7 +168,7 @@ class Recipe(_Section):
         names = [name for name in (self.data.train, self.data.validation, self.data.test) if name]
         if any("\0" in name for name in names):
             raise ValueError("a file name cannot hold a NUL character")
-        paths = [Path(name).expanduser().resolve() for name in names]
+        paths = [expand(name).resolve() for name in names]
         if len(set(paths)) != len(paths):
             raise ValueError("train, validation and test must be three different files")
         return self
@@ -305,7 +306,7 @@ def resolve_paths(recipe: Recipe, base: Path) -> Recipe:
             data[part] = _resolved(base, data[part])
     model = recipe.model
     if model != "starter" and (model.startswith((".", "~")) or (base / model).is_dir()):
-        model = str((base / Path(model).expanduser()).resolve())
+        model = str((base / expand(model)).resolve())
     # Validated as a whole: two names may turn out to be one file only now.
     return _validate(recipe.model_dump() | {"data": data, "model": model}, str(base), {})
 
@@ -314,7 +315,7 @@ def _resolved(base: Path, name: str) -> str:
     """The absolute name of a data file; a hub id stays as it is."""
     from core.data.place import is_hub_id
 
-    return name if is_hub_id(name, base) else str((base / Path(name).expanduser()).resolve())
+    return name if is_hub_id(name, base) else str((base / expand(name)).resolve())
 
 
 def make_recipe(values: dict[str, Any], where: str = "recipe") -> Recipe:

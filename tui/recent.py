@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from core.files import read_json, write_json
-from core.home import home
+from core.home import expand, home
 
 KEPT = 20
 
 
 def remember(path: Path | str) -> None:
     """Note that the file `path` was opened now. A home that cannot be written to is passed over."""
-    full = str(Path(path).expanduser().absolute())
+    full = str(expand(path).absolute())
     rows = [row for row in _read() if row["path"] != full]
     with contextlib.suppress(OSError):
         home().mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from core.data.place import STDIN, is_hub_id
 from core.data.report import Report
 from core.errors import DiapasonError, UsageError
 from core.files import write_atomic
+from core.home import expand
 from core.recipe import DataRecipe, Recipe, resolve_paths
 
 
@@ -72,7 +73,7 @@ def new_recipe(
         map=report.map,
         name=name,
     )
-    if model != "starter" and Path(model).expanduser().exists():
+    if model != "starter" and expand(model).exists():
         # A bare name would read as a hub id: a folder is written as a path.
         recipe = recipe.model_copy(update={"model": _as_path(as_seen_from(out, model))})
     resolve_paths(recipe, out.absolute().parent)
@@ -97,8 +98,8 @@ def as_seen_from(out: Path, file: Path | str) -> str:
     """`file` relative to the folder of `out` where it lies in or below it, else absolute; a hub id as it is."""
     if is_hub_id(str(file)):
         return str(file)
-    path = Path(file).expanduser().absolute()
-    folder = out.expanduser().absolute().parent
+    path = expand(file).absolute()
+    folder = expand(out).absolute().parent
     try:
         return str(path.relative_to(folder))
     except ValueError:

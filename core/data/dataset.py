@@ -23,6 +23,7 @@ from core.data.parse import decode, parse_json, parse_record
 from core.data.place import Place, find_place, open_failed, shown_name
 from core.data.source import LONGEST_ROW, Source
 from core.errors import DiapasonError
+from core.home import expand
 from core.recipe import FORMATS
 
 _SAMPLE = 200
@@ -297,7 +298,7 @@ def open_dataset(
     if format is not None and format not in FORMATS:
         raise DiapasonError(f"`{format}` is no format", hint="Formats: " + ", ".join(FORMATS))
     mapping = parse_map(map) if map else None
-    return Dataset(Source(Path(path).expanduser(), lazy=lazy), format, mapping)
+    return Dataset(Source(expand(path), lazy=lazy), format, mapping)
 
 
 def examples(path: Path | str, format: str | None = None, map: str | None = None) -> Iterator[Example]:

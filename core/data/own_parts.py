@@ -7,6 +7,7 @@ from pathlib import Path
 from core.data.columns import split_name
 from core.data.folder import read_folder
 from core.data.place import find_place
+from core.home import expand
 
 PARTS = ("train", "validation", "test")
 
@@ -19,7 +20,7 @@ def own_parts(path: Path | str) -> dict[str, Path]:
     Raises:
         Unreadable: there is nothing there that could be read.
     """
-    place = find_place(Path(path).expanduser())
+    place = find_place(expand(path))
     if place.part or place.kind == "stdin":
         return {}
     if place.kind == "file":

@@ -16,7 +16,7 @@ from core.data.place import PACKED_SUFFIXES, find_place
 from core.data.spool import Spool
 from core.data.unpack import packing, unpack_into
 from core.errors import DiapasonError
-from core.home import cache_dir
+from core.home import cache_dir, expand
 
 _ENOUGH = 1 << 20
 _BATCH = 50
@@ -46,7 +46,7 @@ def open_preview(path: Path | str, format: str | None = None, map: str | None = 
         path, format, map: as `open_dataset` takes them.
     """
     try:
-        opened = open_place(find_place(Path(path).expanduser()))
+        opened = open_place(find_place(expand(path)))
     except DiapasonError:
         return None
     try:

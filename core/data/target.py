@@ -10,6 +10,7 @@ from core.data.opening import data_files
 from core.data.place import find_place
 from core.data.source import Source
 from core.errors import UsageError
+from core.home import expand
 
 
 class TargetExists(UsageError):
@@ -31,7 +32,7 @@ def check_target(out: Path, source: Source | Path | str, *, force: bool = False)
 
 def check_free(out: Path, source: Source | Path | str, *, force: bool = False) -> None:
     """As `check_target`, where the folder of `out` will be made."""
-    if source.reads(out) if isinstance(source, Source) else _is_named(out, Path(source).expanduser()):
+    if source.reads(out) if isinstance(source, Source) else _is_named(out, expand(source)):
         raise UsageError("that is the source itself", where=str(out), hint="Name another file.")
     if not os.path.lexists(out):
         return

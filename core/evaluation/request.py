@@ -8,6 +8,7 @@ from typing import Any
 from core.data.dataset import fingerprint, open_dataset
 from core.errors import DiapasonError
 from core.evaluation.result import EvaluationResult, read_result, weights_fingerprint
+from core.home import expand
 from core.recipe import Recipe, make_recipe
 from core.runs.folder import FINAL, RunFolder
 from core.runs.status import status_of
@@ -44,7 +45,7 @@ def specify(run: RunFolder, data: Path | None = None) -> dict[str, Any]:
     recipe = make_recipe(run.spec()["recipe"], str(run.spec_file))
     test = parts.get("test")
     if data is not None:
-        path = data.expanduser().absolute()
+        path = expand(data).absolute()
         test = {"path": str(path), **_read(path, recipe)}
     if not test:
         raise DiapasonError(

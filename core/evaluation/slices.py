@@ -13,6 +13,7 @@ from core.errors import DiapasonError
 from core.evaluation import metrics
 from core.evaluation.answers import read_answers
 from core.evaluation.result import ANSWERS, read_result
+from core.home import expand
 from core.runs.folder import RunFolder, list_runs
 from core.starter.score import applies
 
@@ -58,7 +59,7 @@ class SliceScores:
 
 def evaluated_on(path: Path | str) -> RunFolder | None:
     """The newest run whose last evaluation asked the rows of `path` as they are now; None where there is none."""
-    wanted = Path(path).expanduser().resolve()
+    wanted = expand(path).resolve()
     for run in list_runs():
         result = read_result(run)
         if result is None or Path(str(result.data.get("path"))).resolve() != wanted:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.files import JsonlWriter, Lock, is_locked, new_ulid, read_json, read_jsonl, write_atomic, write_json
+from core.home import expand
 
 
 def test_a_torn_last_line_is_held_back_and_then_ended(tmp_path: Path) -> None:
@@ -96,3 +97,8 @@ def test_a_full_disk_is_an_error_and_the_next_line_is_whole(tmp_path: Path) -> N
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout == "No space left on device\n"
     assert [row["a"] for row in read_jsonl(path)[0]] == [1, 3]
+
+
+def test_a_user_that_does_not_exist_is_part_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert expand("~/x") == Path("/home/ann/x") and expand("~nosuchuser1/x") == Path("~nosuchuser1/x")

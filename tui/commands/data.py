@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.home import expand
 from core.text import shorten, visible
 from tui.format import count
 
@@ -265,7 +265,7 @@ def run_split(args: argparse.Namespace) -> int:
 
     result = split(
         args.file,
-        Path(args.out).expanduser(),
+        expand(args.out),
         validation=args.val,
         test=args.test,
         seed=args.seed,

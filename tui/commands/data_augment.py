@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.home import expand
 from core.text import visible
 from tui.augment_view import plan_line, result_lines
 from tui.format import count
@@ -113,7 +114,7 @@ def _template(given: str | None) -> str:
     if given is None:
         return TEMPLATE
     try:
-        return check_template(Path(given).expanduser().read_text("utf-8"), given)
+        return check_template(expand(given).read_text("utf-8"), given)
     except (OSError, UnicodeDecodeError) as error:
         raise DiapasonError(
             f"cannot be read: {getattr(error, 'strerror', None) or 'no UTF-8'}", where=given
@@ -143,7 +144,7 @@ def _wish(args: argparse.Namespace, template: str) -> tuple[Wish, Path]:
         args.rate, min(args.concurrency, 64), args.temperature, args.seed, timeout=max(args.timeout, 1.0),
         most=args.max_tokens,
     )  # fmt: skip
-    return wish, Path(args.out).expanduser()
+    return wish, expand(args.out)
 
 
 def _agreed() -> bool:

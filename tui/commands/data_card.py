@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.home import expand
 from core.text import visible
 from tui.commands.data import add_file
 from tui.commands.progress import shown_progress
@@ -35,7 +35,7 @@ def run_card(args: argparse.Namespace) -> int:
     from core.data.report import check
 
     if args.init:
-        print(f"Fill in {visible(str(start_facts(Path(args.file).expanduser())))}, then: diapason data card FILE")
+        print(f"Fill in {visible(str(start_facts(expand(args.file))))}, then: diapason data card FILE")
         return 0
     check_page(args.out, args.file, args.force)
     with shown_progress("checking") as progress:
@@ -63,7 +63,7 @@ def check_page(out: str | None, source: str, force: bool) -> None:
     from core.data.target import check_target
 
     if out is not None:
-        check_target(Path(out).expanduser(), source, force=force)
+        check_target(expand(out), source, force=force)
 
 
 def save_page(out: str, text: str) -> None:
@@ -72,6 +72,6 @@ def save_page(out: str, text: str) -> None:
     from core.files import write_atomic
 
     try:
-        write_atomic(Path(out).expanduser(), text, mode=0o666)
+        write_atomic(expand(out), text, mode=0o666)
     except OSError as error:
         raise DiapasonError(f"cannot write the page: {error.strerror}", where=out) from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
+from core.home import expand
 from core.text import visible
 from tui.convert_view import loss_lines
 from tui.format import count
@@ -50,7 +50,7 @@ def run_convert(args: argparse.Namespace) -> int:
     from core.data.convert.convert import convert
     from core.data.convert.targets import Target
 
-    out = Path(args.out).expanduser()
+    out = expand(args.out)
     target = Target(args.to, messages=args.messages, implicit=args.implicit, template=args.template)
     done = convert(
         args.file, out, target, format=args.format, map=args.map, lossy=args.lossy, force=args.force

@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.home import expand
 from core.text import shorten, visible
 from tui.commands.data import NEAR, add_file, amount, near_share, row_number
 from tui.damage_view import damage_lines
@@ -73,7 +73,7 @@ def run_fix(args: argparse.Namespace) -> int:
     from core.data.mend.apply import mend
 
     preview = _Preview(quiet=args.json or not args.dry_run)
-    out = None if args.dry_run else Path(args.out).expanduser()
+    out = None if args.dry_run else expand(args.out)
     result = mend(
         args.file, out, plan, format=args.format, map=args.map, near=args.near or None, against=args.against,
         force=args.force, told=preview.told,
@@ -103,7 +103,7 @@ def _plan(args: argparse.Namespace) -> Plan | None:
         from core.data.mend.worksheet import read_worksheet
         from core.errors import DiapasonError
 
-        sheet = read_worksheet(Path(args.file).expanduser())
+        sheet = read_worksheet(expand(args.file))
         if args.worksheet and sheet.is_empty:
             raise DiapasonError(
                 sheet.changed or "nothing was decided about this file",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from core.home import expand
 from tui.commands.data import add_file
 
 
@@ -24,7 +24,7 @@ def run_open(args: argparse.Namespace) -> int:
     from core.data.dataset import open_dataset
     from tui.app import run as run_app
 
-    path = Path(args.file).expanduser()
+    path = expand(args.file)
     # A file that cannot be read is an error of the command, before any screen opens.
     open_dataset(path, args.format, args.map, lazy=True).source.close()
     return run_app("browse", path=path, model=args.model, format=args.format, map=args.map)

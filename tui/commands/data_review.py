@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
+from core.home import expand
 from tui.commands.data import add_file
 
 
@@ -20,7 +20,7 @@ def register(verbs: Any) -> None:
 
 def run_review(args: argparse.Namespace) -> int:
     """Open the app at the review screen, or print the decisions."""
-    path = Path(args.file).expanduser()
+    path = expand(args.file)
     if args.json:
         from core.data.mend.worksheet import read_worksheet
 

@@ -6,9 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.home import expand
 from core.text import visible
 from tui.commands.advise import FORMATS, METHODS, TASKS
 
@@ -47,7 +47,7 @@ def run_new(args: argparse.Namespace) -> int:
     from core.errors import UsageError
     from tui.format import duration, size
 
-    out = Path(args.out).expanduser()
+    out = expand(args.out)
     if out.exists() and not args.force:
         raise UsageError(
             "this file is there already", where=str(out), hint="Give another -o, or --force to overwrite it."

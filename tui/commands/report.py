@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from core.home import expand
 
 
 def register(subparsers: Any) -> None:
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     from core.runs.view import RunView
     from core.text import visible
 
-    out = Path(args.out).expanduser()
+    out = expand(args.out)
     kind = out.suffix.lower()
     if kind not in (".html", ".htm", ".md"):
         raise UsageError("a report is .html or .md", where=str(out))

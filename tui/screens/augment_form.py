@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import DiapasonError, UsageError
+from core.home import expand
 from tui.names import beside
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def wish_of(values: Mapping[str, str], listed: Collection[int] | None) -> tuple[
     tokens = _number(texts["budget"], "budget") if texts["budget"] else None
     prompt = check_template(values["prompt"], "prompt")
     wish = Wish(url, texts["model"], _number(texts["n"], "variants"), choice, prompt, tokens)
-    return wish, Path(texts["out"]).expanduser()
+    return wish, expand(texts["out"])
 
 
 def _number(text: str, name: str) -> int:

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from core.errors import DiapasonError
+from core.home import expand
 from core.text import visible
 from tui.actions import Action
 from tui.convert_view import loss_lines
@@ -192,7 +193,7 @@ class ConvertScreen(DiapasonScreen):
     def _write(self, target: Target, out: Path, lossy: bool = False) -> None:
         from core.data.convert.convert import convert
 
-        out = out.expanduser()
+        out = expand(out)
         self._asked, self.done, self._writing = (target, out), None, True
         self._stop = stop = threading.Event()
         self._show("reading …", f"{target.format} · {visible(str(out))}\nesc stops")

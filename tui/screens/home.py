@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from core.errors import DiapasonError
+from core.home import expand
 from tui.actions import Action
 from tui.screens.base import DiapasonScreen
 from tui.widgets.rows import RowList
@@ -269,7 +270,7 @@ class HomeScreen(DiapasonScreen):
         )
 
     def _open_data(self, text: str) -> None:
-        path = Path(text).expanduser().absolute()
+        path = expand(text).absolute()
         if path.is_dir():
             self.ask("That is a folder. Which file in it?", self._open_data, value=f"{path}{os.sep}", paths=True)
             return
@@ -282,7 +283,7 @@ class HomeScreen(DiapasonScreen):
         self.ask("New run: which training file?", self._open_wizard, value=value, paths=True)
 
     def _open_wizard(self, text: str) -> None:
-        self.diapason.open("wizard", path=Path(text).expanduser().absolute())
+        self.diapason.open("wizard", path=expand(text).absolute())
 
     def action_monitor(self) -> None:
         """Watch the run."""

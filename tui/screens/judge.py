@@ -17,6 +17,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from core.errors import DiapasonError
+from core.home import expand
 from core.text import visible
 from tui.screens import judge_keys, judge_view
 from tui.screens.judge_pair import PairScreen, PairView
@@ -383,7 +384,7 @@ class JudgeScreen(PairScreen):
 
         place = str(Path.cwd() / f"{slug(self.run.name)}-{format}.jsonl")
         question = f"Write the rows for {format.upper()} to which file?"
-        self.ask(question, lambda path: self._export(Path(path).expanduser(), format), value=place, paths=True)
+        self.ask(question, lambda path: self._export(expand(path), format), value=place, paths=True)
 
     def _export(self, out: Path, format: str, *, force: bool = False) -> None:
         from core.judging.preferences import export, summary

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import DiapasonError
+from core.home import expand
 from core.text import visible
 from tui.damage_view import damage_lines
 from tui.format import count
@@ -212,7 +213,7 @@ class SheetScreen(DiapasonScreen):
     def _write(self, name: str) -> None:
         from core.data.mend.apply import check_out, mend
 
-        sheet, out = self.sheet, Path(name).expanduser()
+        sheet, out = self.sheet, expand(name)
         if sheet is None:
             return
         check_out(self.dataset, out, False)

@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widgets import Input, Static
 
 from core.errors import DiapasonError
+from core.home import expand
 from core.text import visible
 from tui.actions import Action
 from tui.names import beside
@@ -149,7 +150,7 @@ def wish_of(values: Mapping[str, str]) -> dict[str, Any]:
     if not texts["seed"].isdecimal() or len(texts["seed"]) > 9:
         raise DiapasonError(f"`{texts['seed'][:20]}` is no seed", where="seed", hint="A whole number from 0 on.")
     return {
-        "out": Path(texts["out"]).expanduser(),
+        "out": expand(texts["out"]),
         "test": _share(texts["test"], "test"),
         "validation": _share(texts["validation"], "validation"),
         "stratify": texts["stratify"] or "auto",

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.errors import DiapasonError
+from core.home import expand
 from core.text import visible
 from tui.actions import Action
 from tui.format import count
@@ -368,7 +369,7 @@ class WizardScreen(Reasons, DiapasonScreen):
         self.ask("Save the recipe as", self._save_as, value=str(near), paths=True)
 
     def _save_as(self, text: str) -> None:
-        out = Path(text).expanduser().absolute()
+        out = expand(text).absolute()
         if out.is_dir():
             raise DiapasonError("this is a folder", where=str(out), hint="Give a file in it, as run.yaml.")
         if out.exists():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import DiapasonError
+from core.home import expand
 
 if TYPE_CHECKING:
     from core.advisor.lengths import Lengths
@@ -313,7 +314,7 @@ def locate(path: Path | str) -> Path:
     from core.data.folder import read_folder
     from core.data.place import find_place
 
-    path = Path(path).expanduser()
+    path = expand(path)
     place = find_place(path)
     if place.kind == "folder":
         read_folder(place.path)

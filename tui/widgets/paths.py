@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from textual.suggester import Suggester
+
+from core.home import expand
 
 
 class PathSuggester(Suggester):
@@ -28,7 +29,7 @@ def complete(value: str) -> str | None:
     if not value:
         return None
     folder, _, start = value.rpartition("/")
-    base = Path(folder + "/" if folder or value.startswith("/") else ".").expanduser()
+    base = expand(folder + "/" if folder or value.startswith("/") else ".")
     names: list[tuple[str, bool]] = []
     try:
         with os.scandir(base) as entries:

@@ -25,6 +25,7 @@ from core.data.place import find_place
 from core.data.target import check_target
 from core.errors import DiapasonError, UsageError
 from core.files import sync_dir
+from core.home import expand
 
 Value = dict[str, Any]
 
@@ -124,7 +125,7 @@ def plan(dataset: Dataset, wish: Wish) -> Plan:
 
 def check_source(path: Path | str) -> None:
     """Raises UsageError where the rows cannot be read again by a run that goes on: they are piped in."""
-    if find_place(Path(path).expanduser()).kind == "stdin":
+    if find_place(expand(path)).kind == "stdin":
         raise UsageError("the standard input cannot be read again later", where="-", hint="Save it to a file.")
 
 
