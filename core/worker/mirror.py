@@ -127,7 +127,7 @@ class Mirror:
         else:
             self._busy_since = None
             self._traffic, self._moved, self._looked = 0, time.monotonic(), 0.0
-            if not self._failures:
+            if not self._fails():
                 self._save("copying", None)
         finally:
             if log >= 0:
@@ -184,11 +184,15 @@ class Mirror:
         wait = waits[min(self._failures, len(waits)) - 1]
         self._next = time.monotonic() + wait
         self._desk.note("mirror", status="failing", step=self._step, reason=reason, again=wait)
-        known = self._desk.state.get("mirror")
-        new = not isinstance(known, dict) or known.get("status") != "failing"
+        known = self._fails()
         self._save("failing", reason)
-        if new:
+        if not known:
             self._tell_failing()
+
+    def _fails(self) -> bool:
+        """Whether the last copy failed, which stands until one succeeds."""
+        known = self._desk.state.get("mirror")
+        return isinstance(known, dict) and known.get("status") == "failing"
 
     def _save(self, status: str, reason: str | None) -> None:
         found: dict[str, Any] = {"status": status, "step": self._step, "at": time.time(), "reason": reason}
