@@ -156,6 +156,10 @@ class Recipe(_Section):
     method: Method = _field("lora", "lora: adapters; qlora: adapters over 4-bit weights; full: all weights.",
                             source="guide E: LoRA or QLoRA for 90-95 % of cases")  # fmt: skip
     device: Literal["auto", "cpu"] = _field("auto", "auto: a GPU where one is free; cpu: never a GPU.")
+    mirror: str | None = _field(
+        None, "Where the run is copied after each checkpoint: a folder, HOST:/PATH, a command with {run} and {id}; "
+        "off: nowhere; null: as $DIAPASON_HOME/settings.yaml says.", expert=True,
+    )  # fmt: skip
     data: DataRecipe = Field(default_factory=DataRecipe)
     lora: LoraRecipe = Field(default_factory=LoraRecipe)
     train: TrainRecipe = Field(default_factory=TrainRecipe)

@@ -18,14 +18,17 @@ from core.data.stats import measure
 from core.errors import DiapasonError, UsageError
 from core.files import write_atomic
 from core.home import home, runs_dir
+from core.mirroring import mirror_of
 from core.models import ModelInfo, find_model
 from core.recipe import Recipe, dump_recipe, make_recipe
 from core.request import check_disk, gpu_request
 from core.runs import checkpoints
 from core.runs.create import Draft, create_job
 from core.runs.folder import RunFolder
+from core.settings import load_settings
 from core.versions import installed
 from core.worker.launch import launch
+from core.worker.mirror import is_command
 from core.worker.queue import check_locks
 
 Tell = Callable[[str], None]
@@ -65,6 +68,8 @@ def submit(
     """
     say = tell or _silent
     check_locks()
+    settings = load_settings()
+    mirror = mirror_of(recipe.mirror, settings)
     model = find_model(recipe.model)
     if recipe.device == "auto":
         from core.doctor import check_cuda
@@ -78,6 +83,9 @@ def submit(
     with Draft(runs_dir(), name) as draft:
         parts, warnings = _parts(recipe, draft, say)
         warnings += _card(recipe, parts, draft, say)
+        if mirror and recipe.mirror and is_command(mirror):
+            # A recipe may come from somebody else.
+            warnings.append(f"the recipe has this command run after each checkpoint: {mirror}")
         for line in warnings:
             (warn or _silent)(line)
         spec = {
@@ -91,7 +99,9 @@ def submit(
             "warnings": warnings,
             "versions": installed(),
             "gpu_request": gpu_request(recipe, model, draft.here(Path(parts["train"]["path"]))),
-            "then": _then(recipe, parts),
+            "then": [{**job, "mirror": mirror} for job in _then(recipe, parts)],
+            "mirror": mirror,
+            "notify": settings.notify.model_dump(),
         }
         if start is not None:
             say("copying the weights to begin with")
@@ -119,7 +129,7 @@ def submit_job(kind: str, run: RunFolder, **spec: Any) -> RunFolder:
             hint="Give a file that it was not trained on: `diapason evaluate RUN --data FILE`.",
         )
     usual = evaluation_spec(make_recipe(owner.get("recipe") or {}), parts | {"test": parts.get("test") or {}})
-    job = create_job(run, {**usual, **spec, "kind": kind})
+    job = create_job(run, {**usual, "mirror": owner.get("mirror"), **spec, "kind": kind})
     launch(job)
     return job
 

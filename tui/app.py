@@ -25,6 +25,7 @@ from textual.screen import Screen
 from core.errors import DiapasonError
 from core.home import home
 from core.text import visible
+from tui.bell import ENDED
 from tui.screens.base import DiapasonScreen
 from tui.theme import DARK, SIXTEEN, find_theme, load_themes
 from tui.widgets.linefilter import ControlFilter
@@ -50,6 +51,7 @@ class DiapasonApp(App[int]):
         self._belt = ControlFilter()
         self._own_themes = home() / "themes"
         self._theme_names: list[str] = []
+        self._rung: set[str] = set()
 
     # -- start --------------------------------------------------------------------------------------------
 
@@ -133,7 +135,20 @@ class DiapasonApp(App[int]):
         super().notify(visible(message, newlines=True), **kwargs)
 
     def bell(self) -> None:
-        """No bell: nothing here is worth a sound."""
+        """No bell: no key here is worth a sound."""
+
+    def ring(self, run: str, before: str, now: str) -> None:
+        """Ring the terminal, once, where the run with the id `run`, watched on a screen, has just ended."""
+        if before == now or before in ENDED or now not in ENDED or run in self._rung:
+            return
+        self._rung.add(run)
+        from core.home import runs_dir
+        from core.runs.folder import RunFolder
+        from tui.bell import signal_of
+
+        text = signal_of(RunFolder(runs_dir() / run), now)
+        if text and self._driver is not None and not self.is_headless:
+            self._driver.write(text)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what the screen can do now, then the themes."""

@@ -12,6 +12,7 @@ from core.runs.series import number, whole
 from core.runs.tail import Tail
 from core.runs.view import RunView
 from core.text import visible
+from tui.bell import ring_here
 from tui.format import DASH, count, duration, loss, size, small
 
 _POLL = 0.25
@@ -29,6 +30,7 @@ def follow(folder: RunFolder, out: Out | None = None) -> bool:
     """
     say = out or _print
     ended = _one(folder, say)
+    ring_here(RunView(folder))
     for job in folder.jobs() if folder.parent is None else []:
         view = RunView(job)
         if ended and not view.final:
@@ -140,6 +142,17 @@ def progress_text(view: RunView) -> str:
         return f"{view.step}/{view.total_steps}" if view.total_steps else DASH
     found = view.progress or {}
     return f"{found.get('done', 0)}/{found.get('total', '?')}" if found else DASH
+
+
+def mirror_line(view: RunView) -> str:
+    """How far the run is copied to its mirror, in a few words, not yet inert; empty where there is none."""
+    found = view.mirror
+    if found is None:
+        return ""
+    status, step = str(found.get("status")), whole(found.get("step"))
+    if status == "failing":
+        return f"fails: {found.get('reason') or 'see its log'} ({view.folder.logs / 'mirror.log'})"
+    return f"copying, step {step}" if status == "copying" else f"copied, step {step}"
 
 
 def note_left(folder: RunFolder) -> None:

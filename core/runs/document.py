@@ -30,6 +30,7 @@ def summary(view: RunView) -> dict[str, Any]:
             "submitted": view.state.get("submitted"),
             "started": view.state.get("started"),
             "ended": view.state.get("ended"),
+            "mirror": view.mirror,
             "path": str(view.folder.path),
         }
     )

@@ -165,6 +165,12 @@ class RunView:
         return re.sub(r"\bRUN\b", self.folder.id, str(found)) if found else None
 
     @property
+    def mirror(self) -> dict[str, Any] | None:
+        """How far it is copied elsewhere: ``{status: copying|ok|failing, step, at, reason}``; None: it is not."""
+        found = self.state.get("mirror")
+        return found if isinstance(found, dict) else None
+
+    @property
     def attempt(self) -> int:
         """Number of times that the job was started."""
         return whole(self.state.get("attempt"))

@@ -80,11 +80,12 @@ def after_all(timing: Timing) -> None:
 
 def _unmirrored(since: float) -> list[RunFolder]:
     found: list[RunFolder] = []
-    for run in folders_in(runs_dir()):
+    runs = folders_in(runs_dir())
+    for run in [*runs, *(job for owner in runs for job in owner.jobs())]:
         state = run.state()
         mirror = state.get("mirror")
         late = float(state.get("ended") or 0) >= since
-        if late and isinstance(mirror, dict) and mirror.get("status") == "failing":
+        if late and isinstance(mirror, dict) and mirror.get("status") != "ok":
             found.append(run)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from core.errors import DiapasonError
+from core.files import is_locked
 from core.home import jobs_dir, runs_dir
 from core.runs.commands import send
 from core.runs.folder import FINAL, RunFolder, folders_in
@@ -13,6 +14,8 @@ from core.runs.status import CUT_OFF, status_of
 from core.worker.launch import launch
 
 _FRESH = 120.0
+# Seconds that a runner may take to leave after its run has ended, copies aside.
+_LEAVING = 15.0
 
 
 def _every() -> list[RunFolder]:
@@ -69,6 +72,8 @@ def resume(folder: RunFolder, *, force: bool = False) -> None:
     if status not in CUT_OFF and status not in ("stopped", "failed"):
         raise DiapasonError(f"the run `{folder.name}` is {status}: it has a runner")
     state = folder.state()
+    if status in FINAL:
+        _wait_for_its_runner(folder)
     job = state.get("job")
     if status == "interrupted" and isinstance(job, dict) and not is_here(job) and _changed_lately(folder):
         raise DiapasonError(
@@ -76,6 +81,18 @@ def resume(folder: RunFolder, *, force: bool = False) -> None:
             hint="It may still run there. Stop it there, or try again in two minutes.",
         )
     launch(folder, resume=True, force=force)
+
+
+def _wait_for_its_runner(folder: RunFolder) -> None:
+    """Let the runner of a run that has ended leave: it may still give notice, or copy the run to its mirror."""
+    deadline = time.monotonic() + _LEAVING
+    while is_locked(folder.lock_file):
+        if time.monotonic() > deadline:
+            raise DiapasonError(
+                f"the run `{folder.name}` has ended, but its runner has not: it copies the run to its mirror",
+                hint=f"Try again when that is done. {folder.logs / 'mirror.log'} tells how it goes.",
+            )
+        time.sleep(0.1)
 
 
 def _changed_lately(folder: RunFolder) -> bool:

@@ -17,6 +17,8 @@ from core.worker.cards import Card, cards
 from core.worker.desk import Desk
 from core.worker.job import JobProcess, sweep
 from core.worker.measure import Measuring
+from core.worker.mirror import Mirror
+from core.worker.notices import Notices
 from core.worker.orders import Orders
 from core.worker.progress import Progress
 from core.worker.queue import Ticket
@@ -67,6 +69,8 @@ class Runner:
         self.job: JobProcess | None = None
         self.slot: Slot | None = None
         self.orders = Orders(self.desk, self.timing, self.progress)
+        self.notices = Notices(folder, self.desk, self.timing)
+        self.mirror = Mirror(folder, self.desk, self.timing, failing=lambda: self.notices.tell("mirror"))
         self.attempt = int(self.desk.state.get("attempt") or 0)
         self._failures = 0
         self._wait = 0.0
@@ -145,6 +149,7 @@ class Runner:
         self.orders.clear()
         while not self.orders.resumed:
             self.orders.hear(None, paused=True)
+            self._look_after()
             if self.orders.asked in ("stop", "kill"):
                 raise _Leave(Verdict("stopped", "stopped", self.orders.because or "stopped while it was paused"))
             time.sleep(self.timing.poll)
@@ -205,6 +210,7 @@ class Runner:
         deadline = time.monotonic() + seconds
         while True:
             self.orders.hear(None)
+            self._look_after()
             if self.orders.asked == "pause":
                 raise _Hold
             if self.orders.asked:
@@ -300,6 +306,12 @@ class Runner:
     def _follow(self) -> None:
         self.progress.refresh()
         self.desk.save(step=self.progress.sealed, total_steps=self.progress.total_steps)
+        self._look_after()
+
+    def _look_after(self) -> None:
+        """See to the copies and notices; waits for neither."""
+        self.mirror.look(self.progress.sealed)
+        self.notices.look()
 
     def _finish(self, verdict: Verdict) -> None:
         """Write down how the run ended, and start what shall follow."""
@@ -318,3 +330,7 @@ class Runner:
             time.sleep(2)
             self.desk.save()
         self.desk.note("end", status=verdict.status, reason=verdict.reason)
+        if verdict.status != "stopped" or self.orders.because is not None:
+            self.notices.tell(verdict.status)
+        self.mirror.finish(self.progress.sealed, self.notices.look)
+        self.notices.finish()

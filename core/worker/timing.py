@@ -21,7 +21,9 @@ class Timing:
     leave after its verdict. stall: silence after which a job hangs, at least (``DIAPASON_STALL_SECONDS``). backoff:
     waits before the restarts in a row, as many as there may be (1, 5 and 20 times ``DIAPASON_BACKOFF_SECONDS``).
     cards: between two measurements of the cards while waiting for one. grace: from the end of the last run to the
-    command of `queue --when-empty` (``DIAPASON_GRACE_SECONDS``).
+    command of `queue --when-empty` (``DIAPASON_GRACE_SECONDS``). mirror: standstill after which a copy is ended
+    (``DIAPASON_MIRROR_SECONDS``). mirror_waits: before a failed copy is tried again. notify: what a notice may take
+    (``DIAPASON_NOTIFY_SECONDS``).
     """
 
     def __init__(self) -> None:
@@ -35,3 +37,6 @@ class Timing:
         self.backoff = (unit, 5 * unit, 20 * unit)
         self.cards = 3.0
         self.grace = _seconds("DIAPASON_GRACE_SECONDS", 60.0)
+        self.mirror = _seconds("DIAPASON_MIRROR_SECONDS", 1800.0)
+        self.mirror_waits = (5 * unit, 25 * unit, 125 * unit, 300 * unit)
+        self.notify = _seconds("DIAPASON_NOTIFY_SECONDS", 10.0)

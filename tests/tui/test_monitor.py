@@ -24,7 +24,7 @@ from tui.screens.evaluation import EvaluationScreen
 from tui.screens.home import HomeScreen
 from tui.screens.monitor import MonitorScreen
 from tui.screens.monitor_state import MonitorReader
-from tui.screens.monitor_text import headline, notes
+from tui.screens.monitor_text import facts_line, headline, notes
 from tui.widgets.chart import Curve, Marks, Plot, draw, round_values
 from tui.widgets.decimate import MOST, Decimated, smooth
 from tui.widgets.dialogs import ConfirmDialog
@@ -162,6 +162,16 @@ def test_it_says_that_a_loss_is_no_number_and_that_it_was_restarted() -> None:
     text = words_of(run)
     assert "was restarted once, the last time from the checkpoint of step 10" in text
     assert "not a number" not in text
+
+
+def test_a_mirror_is_told_of() -> None:
+    run = make_run()
+    write_json(
+        run.state_file, {**run.state(), "mirror": {"status": "failing", "step": 40, "at": 1.0, "reason": "\x1b[2J"}}
+    )
+    assert notes(MonitorReader(run).read())[0].plain == "! the mirror fails: ␛[2J"
+    write_json(run.state_file, {**run.state(), "mirror": {"status": "ok", "step": 40, "at": 1.0, "reason": None}})
+    assert "mirror copied 40" in facts_line(MonitorReader(run).read(), False).plain
 
 
 def test_silence_is_noticed(training: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
     from core.runs.tail import last_lines
     from core.runs.view import RunView
     from core.text import visible
+    from tui.bell import ring_here
 
     folder = find_run(args.target)
     view = RunView(folder)
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
             view.refresh()
     except KeyboardInterrupt:
         return 130
+    ring_here(view)
     print(f"-- {view.status}" + (f": {visible(view.reason)}" if view.reason else ""), file=sys.stderr)
     return 0
 

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _lines(view: RunView) -> list[str]:
     from core.text import visible
-    from tui.follow import progress_text
+    from tui.follow import mirror_line, progress_text
     from tui.format import duration, loss, size
 
     spec = view.folder.spec()
@@ -68,6 +68,8 @@ def _lines(view: RunView) -> list[str]:
         lines.append(f"best        {loss(view.best[1])} on validation, at step {view.best[0]}")
     if view.restarts:
         lines.append(f"restarts    from step {', '.join(map(str, view.restarts))}")
+    if mirror := mirror_line(view):
+        lines.append(f"mirror      {visible(mirror)}")
     lines += [f"warning     {visible(line)}" for line in spec.get("warnings") or ()]
     for job in view.jobs():
         said = f": {visible(job.reason)}" if job.reason else ""

@@ -111,7 +111,10 @@ class HomeScreen(DiapasonScreen):
         first = self._runs is None
         if (runs, data) == (self._runs, self._data) and not first:
             return
+        before = {row.id: row.status for row in self._runs or ()}
         self._runs, self._data = runs, data
+        for row in runs:
+            self.diapason.ring(row.id, before.get(row.id, row.status), row.status)
         self._draw()
         if first:
             self._tell_cut_off(runs)

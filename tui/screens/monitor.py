@@ -130,6 +130,7 @@ class MonitorScreen(DiapasonScreen):
         before, self.shown = self.shown, shown
         if before is not None and before.status != shown.status:
             self.say(f"{shown.name} is {words.WORDS.get(shown.status, shown.status)}")
+            self.diapason.ring(shown.id, before.status, shown.status)
         if before is None or shown != before:
             self._draw(before)
 

@@ -72,6 +72,7 @@ class Shown:
     silent: float | None
     evaluated: bool
     jobs: tuple[JobState, ...]
+    mirror: dict[str, Any] | None = None
     answers: dict[int, tuple[Answer, ...]] = field(default_factory=dict[int, tuple[Answer, ...]])
     curves: dict[str, tuple[Curve, ...]] = field(default_factory=dict[str, tuple[Curve, ...]])
     log: tuple[str, ...] = ()
@@ -137,6 +138,7 @@ class MonitorReader:
             silent=_silence(view),
             evaluated=(view.folder.evaluation / "result.json").is_file(),
             jobs=tuple(_job(job) for job in view.jobs()),
+            mirror=view.mirror,
             answers=_answers(view.samples),
             curves={name: _curves(name, series) for name, series in self._series.items()},
             log=self._log,

@@ -83,6 +83,9 @@ def facts_line(shown: Shown, narrow: bool) -> Content:
             figures.append(("peak memory ", size(shown.peak)))
     for label, value in figures:
         parts += [("   " if parts else "", ""), (label, "$text-muted"), value]
+    copied = {"ok": "copied", "copying": "copying"}.get(str((shown.mirror or {}).get("status")))
+    if copied and not narrow:
+        parts += ["   ", ("mirror ", "$text-muted"), f"{copied} {count((shown.mirror or {}).get('step'))}"]
     if narrow and (machine := machine_short(shown.machine)):
         parts += ["   ", (machine, "$text-muted")]
     return Content.assemble(*parts)
@@ -95,6 +98,10 @@ def notes(shown: Shown) -> list[Content]:
         found.append(_note("!", f"the loss at step {count(shown.bad_loss)} is not a number", "$error"))
     if shown.silent is not None:
         found.append(_note("!", f"nothing was written for {duration(shown.silent)}", "$warning"))
+    if (shown.mirror or {}).get("status") == "failing":
+        found.append(
+            _note("!", f"the mirror fails: {(shown.mirror or {}).get('reason') or 'see its log'}", "$warning")
+        )
     if shown.restarts:
         times = "once" if len(shown.restarts) == 1 else f"{len(shown.restarts)} times"
         last = shown.restarts[-1]
