@@ -180,9 +180,9 @@ class Dataset:
             example = build(made.value, fmt, row, line, found)
             if not found or not any(finding.severity == "error" for finding in found):
                 made.example = example
-                if example is not None:
+                if example is not None and look:
                     check_placeholder(made.value, example, found)
-                if not self.mapping and isinstance(made.value, dict):
+                if look and not self.mapping and isinstance(made.value, dict):
                     check_extra(made.value, fmt, found)
             if self.mapping:
                 found[:] = [self.mapping.tell(finding) for finding in found]

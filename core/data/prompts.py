@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from core.data.checks.repeats import fold, group_ids
+from core.data.near.candidates import matches, pairs
 from core.data.near.copies import Texts, alike, blocks, clusters
 from core.data.near.frames import Frames
 from core.data.near.shingles import Places, dialogue, prompt_parts
@@ -74,8 +75,8 @@ class Prompts:
         ids = group_ids(self._folded)
         if self._sketches is not None and self._threshold is not None and len(ids):
             first = np.unique(ids, return_index=True)[1].astype(np.int64)
-            pairs = self._sketches.pairs(np.sort(first))
-            ids = clusters(pairs, len(ids), self._texts(), self._threshold)[first[ids]]
+            near = pairs(self._sketches, np.sort(first))
+            ids = clusters(near, len(ids), self._texts(), self._threshold)[first[ids]]
         return np.unique(ids, return_inverse=True)[1].astype(np.int64)
 
     def leaks(
@@ -111,7 +112,7 @@ class Prompts:
         if self._sketches is not None and known._sketches is not None and self._threshold is not None:
             first = np.unique(group_ids(known._folded)[among], return_index=True)[1]
             ours, theirs = self._texts(), known._texts()
-            for block in blocks(self._sketches.matches(left, known._sketches, np.sort(among[first]))):
+            for block in blocks(matches(self._sketches, left, known._sketches, np.sort(among[first]))):
                 open_pairs = [pair for pair in block if pair[0] not in match]
                 ours.load(one for one, _ in open_pairs)
                 theirs.load(other for _, other in open_pairs)
@@ -128,7 +129,7 @@ class Prompts:
         return Texts(self._parts, self._frames)
 
     def _parts(self, place: int) -> Sequence[str]:
-        example = self._dataset.row(self._rows[place]).example
+        example = self._dataset.row(self._rows[place], look=False).example
         # A file that changes meanwhile: nothing is like nothing.
         return () if example is None else prompt_parts(example)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from hypothesis import strategies as st
 from core.data.checks.near import NearRows, sketched_parts
 from core.data.checks.repeats import Repeats
 from core.data.dataset import open_dataset
+from core.data.near.candidates import CLOSEST, pairs
 from core.data.near.copies import Texts, alike, clusters
+from core.data.near.figures import figures
 from core.data.near.frames import Frames
 from core.data.near.sample import frames_of
-from core.data.near.shingles import as_text, codes, row_parts
+from core.data.near.shingles import as_text, codes, number_jaccard, numbers, row_parts
 from core.data.near.sketches import Sketches, banding
 from core.data.report import CheckCancelled, Finding, check
 
@@ -197,12 +200,113 @@ def found_in(texts: list[str], threshold: float) -> np.ndarray[Any, Any]:
     sketches = Sketches(threshold, Frames())
     for text in texts:
         sketches.add([text])
-    pairs = sketches.pairs(np.arange(len(texts)))
-    return clusters(pairs, len(texts), Texts(lambda place: [texts[place]], Frames()), threshold)
+    every = np.arange(len(texts))
+    return clusters(pairs(sketches, every), len(texts), Texts(lambda place: [texts[place]], Frames()), threshold)
 
 
 def five(text: str) -> set[str]:
     return {text[place : place + 5] for place in range(max(1, len(text) - 4))}
+
+
+def templated(templates: int, rows: int, change: str) -> list[str]:
+    """Long rows in turn from the templates, one word of each changed to a word of its own or to a number."""
+    draw = random.Random(5)
+    made = [sentence(30_000 + n, 70).split() for n in range(templates)]
+    texts: list[str] = []
+    for n in range(rows):
+        words = list(made[n % templates])
+        words[draw.randrange(len(words))] = sentence(40_000 + n, 1) if change == "word" else str(1000 + n)
+        texts.append(" ".join(words))
+    return texts
+
+
+def searched(texts: list[str], most: int | None = None) -> tuple[np.ndarray[Any, Any], Counter[int], int]:
+    """The clusters, how often each text was read, and how many pairs were compared; stopped at the pair `most`."""
+    sketches = Sketches(0.85, Frames())
+    for text in texts:
+        sketches.add([text])
+    reads: Counter[int] = Counter()
+    compared: list[None] = []
+
+    def fetch(place: int) -> list[str]:
+        reads[place] += 1
+        return [texts[place]]
+
+    def stop() -> None:
+        if len(compared) == most:
+            raise CheckCancelled("stopped")
+        compared.append(None)
+
+    near = pairs(sketches, np.arange(len(texts)))
+    found = clusters(near, len(texts), Texts(fetch, Frames()), 0.85, stop)
+    return found, reads, len(compared)
+
+
+@pytest.mark.parametrize("templates", [1, 10, 100])
+def test_copies_of_a_few_rows_are_compared_about_once_each(templates: int) -> None:
+    for rows in (600, 1200):
+        first, reads, compared = searched(templated(templates, rows, "word"))
+        assert first.tolist() == [n % templates for n in range(rows)]
+        assert compared < 1.2 * rows and max(reads.values()) == 1
+
+
+def test_rows_that_differ_in_a_number_are_not_compared() -> None:
+    texts = templated(3, 600, "number")
+    first, _, compared = searched(texts)
+    assert first.tolist() == list(range(600)) and not compared
+    # The one copy among them is found all the same.
+    first, _, compared = searched([*texts, texts[7] + "s"])
+    assert first[-1] == 7 and np.count_nonzero(first != np.arange(601)) == compared == 1
+
+
+def test_no_text_is_compared_with_more_than_the_closest_few() -> None:
+    # Ten numbers in a row: a band does not keep them apart, and yet no two are near copies.
+    draw = random.Random(6)
+    words = sentence(1, 70)
+    texts = [words + "".join(f" {draw.randrange(10**6)}" for _ in range(10)) for _ in range(400)]
+    for some in (texts[:200], texts):
+        first, _, compared = searched(some)
+        assert first.tolist() == list(range(len(some))) and len(some) < compared <= CLOSEST * len(some)
+
+
+def test_few_texts_are_read_more_than_twice_where_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = templated(40, 1200, "word")
+    whole = searched(texts)[0]
+    monkeypatch.setattr("core.data.near.copies._KEPT_SHINGLES", 40_000)
+    monkeypatch.setattr("core.data.near.copies._BLOCK", 128)
+    few, reads, _ = searched(texts)
+    assert np.array_equal(whole, few) and reads.total() <= 2 * len(texts)
+
+
+def test_the_comparing_can_be_stopped() -> None:
+    with pytest.raises(CheckCancelled):
+        searched(templated(1, 50, "word"), most=3)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(1, 4), st.integers(1, 40), st.integers(0, 10**6))
+def test_clusters_of_templates_are_the_connected_ones(templates: int, rows: int, seed: int) -> None:
+    texts = templated(templates, rows, "word")
+    random.Random(seed).shuffle(texts)
+    sets = [five(text) for text in texts]
+    expected = list(range(rows))
+    for later in range(rows):
+        for earlier in range(later):
+            if len(sets[later] & sets[earlier]) >= 0.85 * len(sets[later] | sets[earlier]):
+                old, new = expected[later], expected[earlier]
+                expected = [min(old, new) if head in (old, new) else head for head in expected]
+    assert searched(texts)[0].tolist() == expected
+
+
+_FIGURES = st.lists(st.sampled_from(["1", "12", "012", "3", "٣", "1٣", "x", "१२"]), max_size=9).map(" ".join)
+
+
+@settings(max_examples=150, deadline=None)
+@given(one=_FIGURES, other=_FIGURES, threshold=st.sampled_from([0.5, 0.7, 0.8, 0.85, 1.0]))
+def test_texts_with_other_figures_share_too_few_numbers(one: str, other: str, threshold: float) -> None:
+    own, theirs = figures(*codes([one, other]), threshold).tolist()
+    if own != theirs:
+        assert number_jaccard(numbers(one), numbers(other)) < threshold
 
 
 _TEXT = st.lists(st.sampled_from(WORDS), min_size=0, max_size=30).map(" ".join)
@@ -278,6 +382,6 @@ def test_many_sketches_lie_on_disk_and_find_the_same(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("core.data.near.sketches._IN_MEMORY", 5000)
     spilled = sketched()
     assert isinstance(spilled.bytes(), np.memmap) and not isinstance(kept.bytes(), np.memmap)
-    assert np.array_equal(spilled.bytes(), kept.bytes()) and len(kept.pairs(every)) >= 250
-    assert np.array_equal(spilled.pairs(every), kept.pairs(every))
+    assert np.array_equal(spilled.bytes(), kept.bytes()) and len(pairs(kept, every)) >= 250
+    assert np.array_equal(pairs(spilled, every), pairs(kept, every))
     assert not [file for file in (tmp_path / "home").rglob("*") if file.is_file()]

@@ -9,6 +9,7 @@ import numpy as np
 
 from core.data.checks.repeats import Ids, Repeated
 from core.data.dataset import Dataset, Row
+from core.data.near.candidates import pairs
 from core.data.near.copies import Texts, clusters
 from core.data.near.frames import Frames
 from core.data.near.shingles import main_parts, row_parts
@@ -49,7 +50,7 @@ class NearRows:
 
         among = np.unique(heads)
         texts = Texts(parts, self._frames)
-        first = clusters(self._sketches.pairs(among), len(heads), texts, self._threshold, stop)
+        first = clusters(pairs(self._sketches, among), len(heads), texts, self._threshold, stop)
         places = among[first[among] != among]
         rows = np.frombuffer(self._rows, np.int64) if self._rows else np.zeros(0, np.int64)
         firsts = first[places]

@@ -139,13 +139,18 @@ def numbers(text: str) -> Counter[str]:
 
 def jaccard(one: Hashes, other: Hashes) -> float:
     """|A ∩ B| / |A ∪ B| of two sorted arrays without repeats."""
-    common = len(np.intersect1d(one, other, assume_unique=True))
-    return common / (len(one) + len(other) - common)
+    if len(one) == len(other) and one.tobytes() == other.tobytes():
+        return 1.0
+    both = np.concatenate((one, other))
+    both.sort()
+    common = int(np.count_nonzero(both[1:] == both[:-1]))
+    return common / (len(both) - common)
 
 
 def number_jaccard(one: Counter[str], other: Counter[str]) -> float:
     """The same for numbers, counted as often as they are there; 1 where neither text has any."""
-    if one == other:
+    # A counter's own comparison allows for zeros, of which there are none here, and is slow.
+    if one is other or dict.__eq__(one, other):
         return 1.0
     common = (one & other).total()
     return common / (one.total() + other.total() - common)

@@ -1,4 +1,4 @@
-"""At most 80 bytes for each text, from which the pairs worth comparing are found without comparing all.
+"""At most 84 bytes for each text, from which the pairs worth comparing are found without comparing all.
 
 From 64 MB on they lie in a temporary file.
 """
@@ -13,17 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from core.data.near.figures import figures
 from core.data.near.frames import Frames
-from core.data.near.shingles import SHINGLE, Places, codes, mixed, shingle_hashes
+from core.data.near.shingles import SHINGLE, Hashes, codes, mixed, shingle_hashes
 from core.data.spool import Spool
 
 _SEED = 20
 _MOST = 80
 _MISSED = 0.005
 _BATCH = 1 << 19
-_PARTNERS = 12
-_PAIRS = 1 << 18
-_HELD = 1 << 20
+_FIGURES = 4
 _IN_MEMORY = 64 << 20
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -47,13 +46,18 @@ class Sketches:
     """Takes texts of one or two parts and keeps the last byte of each of their min-hashes (Li and König 2010).
 
     Each band holds hashes of both parts: two rows that share a long answer, but not the question, share no band.
+    Nor do two whose numbers keep them from being near copies: of these four bytes of a hash are kept.
+
+    Attributes:
+        bands, rows: how many bands there are, of how many hashes each.
+        shares: how many hashes of a band each part has, one part after the other.
     """
 
     def __init__(self, threshold: float, frames: Frames, parts: int = 1) -> None:
         self.threshold = threshold
         self._frames = frames
-        self._bands, self._rows = banding(threshold)
-        self._shares = [(self._rows + place) // parts for place in reversed(range(parts))]
+        self.bands, self.rows = banding(threshold)
+        self.shares = [(self.rows + place) // parts for place in reversed(range(parts))]
         self._texts: list[list[str]] = [[] for _ in range(parts)]
         self._waiting = 0
         self._made: list[Bytes] = []
@@ -80,7 +84,7 @@ class Sketches:
     def bytes(self) -> Bytes:
         """One row of bytes for each text; on disk where they are many."""
         self._flush()
-        width = self._bands * self._rows
+        width = self.bands * self.rows + _FIGURES
         if self._spool is not None:
             self._spill(self._spool)
             return np.memmap(self._spool.finish(), np.uint8, "r", shape=(self._spool.size // width, width))
@@ -102,71 +106,28 @@ class Sketches:
 
     def keys(self, band: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
         """A number for each text; two texts with the same one are likely alike."""
-        piece = self.bytes()[:, band * self._rows : (band + 1) * self._rows]
-        keys = np.zeros(len(piece), np.uint64)
-        for column in range(self._rows):
-            keys = keys * np.uint64(0x100000001B3) + piece[:, column]
+        every = self.bytes()
+        keys = np.zeros(len(every), np.uint64)
+        for column in (*range(band * self.rows, (band + 1) * self.rows), *range(-_FIGURES, 0)):
+            keys = keys * np.uint64(0x100000001B3) + every[:, column]
         return (mixed(keys) >> np.uint64(32)).astype(np.uint32)
-
-    def pairs(self, among: Places) -> Places:
-        """The pairs of texts, out of those with the numbers `among`, that may reach the threshold: (n, 2), sorted."""
-        found = _Pairs()
-        for band in range(self._bands):
-            keys = self.keys(band)[among]
-            order = np.argsort(keys, kind="stable")
-            ordered = keys[order]
-            for step in range(1, _PARTNERS + 1):
-                same = np.flatnonzero(ordered[step:] == ordered[:-step])
-                if not len(same):
-                    break
-                found.add(among[order[same]], among[order[same + step]])
-        return self._likely(found.all(), self.bytes(), self.bytes())
-
-    def matches(self, wanted: Places, other: Sketches, among: Places) -> Places:
-        """Pairs of a text with a number in `wanted` and one of `other` in `among` that may reach the threshold."""
-        found = _Pairs()
-        for band in range(self._bands):
-            theirs = other.keys(band)[among]
-            order = np.argsort(theirs, kind="stable")
-            theirs = theirs[order]
-            keys = self.keys(band)[wanted]
-            first, end = np.searchsorted(theirs, keys), np.searchsorted(theirs, keys, side="right")
-            for step in range(_PARTNERS):
-                have = np.flatnonzero(first + step < end)
-                if not len(have):
-                    break
-                found.add(wanted[have], among[order[first[have] + step]])
-        return self._likely(found.all(), self.bytes(), other.bytes())
-
-    def _likely(self, pairs: Places, one: Bytes, other: Bytes) -> Places:
-        """Those pairs whose sketches agree in enough places of each part: three standard deviations are allowed."""
-        kept = [np.zeros((0, 2), np.int64)]
-        for start in range(0, len(pairs), _PAIRS):
-            some = pairs[start : start + _PAIRS]
-            agree = (one[some[:, 0]] == other[some[:, 1]]).reshape(len(some), self._bands, self._rows)
-            good = np.ones(len(some), bool)
-            first = 0
-            for rows in self._shares:
-                count = self._bands * rows
-                slack = 3 * math.sqrt(self.threshold * (1 - self.threshold) / count)
-                good &= agree[:, :, first : first + rows].sum(axis=(1, 2)) >= (self.threshold - slack) * count
-                first += rows
-            kept.append(some[good])
-        return np.concatenate(kept)
 
     def _flush(self) -> None:
         count = len(self._texts[0])
         if count:
-            pieces = [
-                self._hashed(texts, rows).reshape(count, self._bands, rows)
-                for texts, rows in zip(self._texts, self._shares, strict=True)
-            ]
-            self._keep(np.concatenate(pieces, axis=2).reshape(count, -1))
+            pieces: list[Bytes] = []
+            numbers = np.zeros(count, np.uint64)
+            for texts, rows in zip(self._texts, self.shares, strict=True):
+                hashed, own = self._hashed(texts, rows)
+                pieces.append(hashed.reshape(count, self.bands, rows))
+                numbers = mixed(numbers + own)
+            last = numbers.astype(np.uint32).view(np.uint8).reshape(count, _FIGURES)
+            self._keep(np.concatenate([np.concatenate(pieces, axis=2).reshape(count, -1), last], axis=1))
             self._texts = [[] for _ in self._texts]
             self._waiting = 0
 
-    def _hashed(self, texts: list[str], rows: int) -> Bytes:
-        """`rows` min-hashes for each band of each text, their last bytes."""
+    def _hashed(self, texts: list[str], rows: int) -> tuple[Bytes, Hashes]:
+        """`rows` min-hashes for each band of each text, their last bytes; and the hash of each text's numbers."""
         from rensa import RMinHash  # pyright: ignore[reportAttributeAccessIssue]  (a compiled module without types)
 
         characters, starts, ends = self._frames.strip(*codes(texts))
@@ -176,32 +137,7 @@ class Sketches:
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         wanted = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
         matrix = RMinHash.digest_matrix_from_flat_token_hashes(
-            hashes[wanted], offsets.astype(np.uint64), self._bands * rows, _SEED
+            hashes[wanted], offsets.astype(np.uint64), self.bands * rows, _SEED
         )
         digests = np.frombuffer(b"".join(array("I", row) for row in matrix.to_rows()), np.uint32)
-        return (digests & np.uint32(255)).astype(np.uint8)
-
-
-class _Pairs:
-    """Pairs of numbers, each once: those of one band are mostly those of the one before."""
-
-    def __init__(self) -> None:
-        self._known = np.zeros(0, np.int64)
-        self._new: list[Places] = []
-        self._waiting = 0
-
-    def add(self, one: Places, other: Places) -> None:
-        """Take more, as one number each."""
-        self._new.append((one.astype(np.int64) << 32) | other.astype(np.int64))
-        self._waiting += len(one)
-        if self._waiting > max(_HELD, len(self._known) // 2):
-            self._settle()
-
-    def all(self) -> Places:
-        """All of them, in order: (n, 2)."""
-        self._settle()
-        return np.stack([self._known >> 32, self._known & 0xFFFFFFFF], axis=1)
-
-    def _settle(self) -> None:
-        self._known = np.unique(np.concatenate([self._known, *self._new]))
-        self._new, self._waiting = [], 0
+        return (digests & np.uint32(255)).astype(np.uint8), figures(characters, starts, ends, self.threshold)
