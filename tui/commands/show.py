@@ -39,6 +39,7 @@ def _lines(view: RunView) -> list[str]:
     from core.text import visible
     from tui.follow import progress_text
     from tui.format import duration, loss, size
+    from tui.warning_text import warning_lines
 
     spec = view.folder.spec()
     recipe, data = spec.get("recipe") or {}, spec.get("data") or {}
@@ -69,6 +70,7 @@ def _lines(view: RunView) -> list[str]:
     if view.restarts:
         lines.append(f"restarts    from step {', '.join(map(str, view.restarts))}")
     lines += [f"warning     {visible(line)}" for line in spec.get("warnings") or ()]
+    lines += [f"watchers    {line}" for warning in view.warnings for line in warning_lines(warning, view.id)]
     for job in view.jobs():
         said = f": {visible(job.reason)}" if job.reason else ""
         lines.append(f"job         {job.kind} {job.status} {progress_text(job)}{said}")
