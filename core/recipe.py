@@ -103,6 +103,9 @@ class TrainRecipe(_Section):
     eval_every: int = _field(
         0, "Steps between evaluations on the validation rows; 0: ten a run, fewer where they would take long.", ge=0
     )
+    early_stopping: int = _field(
+        0, "Evaluations in a row above the best by more than one paired standard error that end it; 0: never.", ge=0
+    )
     save_every: int = _field(0, "Steps between checkpoints; 0: as eval_every, or ten a run.", ge=0)
     keep_checkpoints: int = _field(3, "Last checkpoints kept, beside the best.", source="guide E: 3", ge=1)
     log_every: int = _field(1, "Steps between logged losses.", ge=1, expert=True)

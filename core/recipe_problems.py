@@ -24,6 +24,7 @@ _ELSEWHERE = {
     "dataset": "data.train", "datasets": "data.train", "train_file": "data.train", "val": "data.validation",
     "validation_file": "data.validation", "eval_steps": "train.eval_every", "save_steps": "train.save_every",
     "save_total_limit": "train.keep_checkpoints", "logging_steps": "train.log_every",
+    "early_stopping_patience": "train.early_stopping", "patience": "train.early_stopping",
     "max_new_tokens": "evaluation.max_new_tokens",
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from core.runs.view import RunView
 from core.text import visible
 from tui.bell import ring_here
 from tui.format import DASH, count, duration, loss, size, small
+from tui.warning_text import Told
 
 _POLL = 0.25
 # Seconds between two lines of progress; what happens rarely is shown at once.
@@ -47,7 +48,7 @@ def _print(line: str) -> None:
 
 def _one(folder: RunFolder, say: Out) -> bool:
     view, events, said = RunView(folder), Tail(folder.events), ""
-    shown, waiting = 0.0, None
+    shown, waiting, told = 0.0, None, Told()
     while True:
         final = view.final
         last: dict[str, Any] | None = None
@@ -64,6 +65,8 @@ def _one(folder: RunFolder, say: Out) -> bool:
         if waiting is not None and (final or last or time.monotonic() - shown >= _PACE):
             say(_line(waiting, view))
             waiting, shown = None, time.monotonic()
+        for line in told.lines(view):
+            say(line)
         if view.reason and view.reason != said and not final:
             said = view.reason
             say(visible(f"{view.status}: {said}"))

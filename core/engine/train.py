@@ -20,7 +20,7 @@ from core.engine.job import Job, JobError
 from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dtype
 from core.engine.resuming import forced, load_start, read_manifest
 from core.engine.sampling import Sampler
-from core.engine.trainer import Best, Plan, SealedTrainer
+from core.engine.trainer import Plan, SealedTrainer
 from core.errors import DiapasonError
 from core.files import write_json
 from core.models import ModelInfo, read_model
@@ -68,11 +68,13 @@ def train(job: Job) -> str:
             pad_id=trainer.processing_class.pad_token_id,
             max_positions=info.max_positions,
         )
+    if recipe.train.early_stopping and not validation:
+        job.log("warning", "train.early_stopping does nothing: the run has no validation rows.")
     job.check_stop()
     # The Trainer would train one step too many when asked to resume a finished run.
-    if manifest is None or manifest["step"] < trainer.plan.total_steps:
+    if manifest is None or (manifest["step"] < trainer.plan.total_steps and not trainer.past_its_best):
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    stopped = job.step < trainer.plan.total_steps
+    stopped = job.step < trainer.plan.total_steps and not trainer.past_its_best
     _export(trainer, job, recipe, info)
     return "stopped" if stopped else "completed"
 
@@ -294,6 +296,7 @@ def _plan(trainer: SealedTrainer, job: Job, recipe: Recipe, rows: Encoded, max_l
         save_every=settings.save_every or settings.eval_every or tenth,
         keep=settings.keep_checkpoints,
         accumulation=settings.accumulation,
+        early_stopping=settings.early_stopping,
         facts={
             "total_steps": total,
             "recipe": checkpoints.fingerprint(job.spec["recipe"]),
@@ -317,7 +320,7 @@ def _continue_from(trainer: SealedTrainer, checkpoint: Path) -> dict[str, Any]:
     best = manifest.get("best")
     # Its checkpoint may have been put aside as damaged: then the next evaluation decides anew.
     if best and (checkpoints.at(checkpoint.parent, best["step"]) / checkpoints.MANIFEST).is_file():
-        trainer.best = Best(best["step"], best["loss"])
+        trainer.best.load(checkpoint, best)
     trainer.tokens_seen = manifest["tokens"]
     trainer.job.step = manifest["step"]
     return manifest

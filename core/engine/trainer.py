@@ -21,6 +21,7 @@ from core.engine.job import Job, JobError
 from core.engine.loading import resident_bytes
 from core.engine.preflight import preflight
 from core.engine.sampling import Sampler
+from core.engine.validation import Validation
 from core.runs import checkpoints
 
 
@@ -33,16 +34,9 @@ class Plan:
     save_every: int
     keep: int
     accumulation: int
+    early_stopping: int = 0  # evaluations in a row; 0: never
     facts: dict[str, Any] = field(default_factory=dict)
     checks: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Best:
-    """The step with the lowest validation loss so far, None before the first evaluation."""
-
-    step: int | None = None
-    loss: float = math.inf
 
 
 class SealedTrainer(trl.SFTTrainer):
@@ -53,7 +47,7 @@ class SealedTrainer(trl.SFTTrainer):
         self.job = job
         self.validation = [(row.input_ids.tolist(), row.labels.tolist()) for row in validation]
         self.plan = Plan(0, 1, 1, 1, 1)
-        self.best = Best()
+        self.best = Validation()
         self.sampler: Sampler | None = None
         self.paused = 0.0  # seconds spent on evaluations and checkpoints
         self.remove_callback(PrinterCallback)
@@ -93,23 +87,18 @@ class SealedTrainer(trl.SFTTrainer):
                 for batch in losses(self.model, self.validation, self._tokenizer.pad_token_id):
                     parts += batch
                     self.job.pulse("validation", len(parts), len(self.validation))
-                tokens = sum(count for _, _, count in parts)
-                loss = math.fsum(nll for _, nll, _ in parts) / tokens
-                # Step 0 is the untuned model: a line to compare with, not a checkpoint to keep.
-                best = step > 0 and loss < self.best.loss
-                if best:
-                    self.best = Best(step, loss)
+                judged = self.best.take(step, parts)
+                loss, best = judged["loss"], judged["best"]
                 result = {"eval_loss": loss}
                 self.job.emit(
                     "eval",
                     sync=True,
                     step=step,
                     epoch=self.state.epoch or 0.0,
-                    loss=loss,
+                    **judged,
                     rows=len(parts),
-                    tokens=tokens,
+                    tokens=sum(count for _, _, count in parts),
                     seconds=time.monotonic() - began,
-                    best=best,
                 )
                 print(f"step {step}: validation loss {loss:.4f}{' (best so far)' if best else ''}", flush=True)
             if self.sampler:
@@ -118,7 +107,24 @@ class SealedTrainer(trl.SFTTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         if self.best.step == step:
             self.control.should_save = True
+        if self.past_its_best and step < self.plan.total_steps:
+            self._stop_early(step)
         return result
+
+    @property
+    def past_its_best(self) -> bool:
+        """Whether early stopping ends the training: enough evaluations in a row lie above the best."""
+        return 0 < self.plan.early_stopping <= self.best.worse
+
+    def _stop_early(self, step: int) -> None:
+        self.job.log(
+            "info",
+            f"Early stopping at step {step}: {self.best.worse} evaluations in a row lie above the best validation "
+            f"loss ({self.best.loss:.4f} at step {self.best.step}) by more than one standard error.",
+        )
+        # The checkpoint holds the verdict: whoever goes on from it does not train on.
+        self.control.should_save = True
+        self.control.should_training_stop = True
 
     @contextlib.contextmanager
     def _answering(self) -> Any:
@@ -136,8 +142,8 @@ class SealedTrainer(trl.SFTTrainer):
         folder = checkpoints.at(Path(self.args.output_dir), step)
         # Not SFTTrainer's: it writes a model card into the folder of all checkpoints at every save.
         Trainer._save_checkpoint(self, model, trial)
-        best = {"step": self.best.step, "loss": self.best.loss} if self.best.step is not None else None
-        facts = {"step": step, "best": best, "tokens": self.tokens_seen, **self.plan.facts}
+        self.best.save(folder)
+        facts = {"step": step, "best": self.best.best, "tokens": self.tokens_seen, **self.plan.facts}
         checkpoints.seal(folder, facts)
         self.job.emit(
             "checkpoint",

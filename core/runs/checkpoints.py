@@ -14,9 +14,20 @@ from typing import Any
 from core.files import read_json, sync_dir, write_json
 
 MANIFEST = "MANIFEST.json"
+#: The best evaluation row by row, as `core.engine.validation` keeps it.
+VALIDATION = "validation.json"
 _PREFIX = "checkpoint-"
 # What only a resume needs; the rest of a checkpoint is a plain PEFT or transformers folder.
-_TRAINING_ONLY = ("optimizer.", "scheduler.", "scaler.", "rng_state", "trainer_state", "training_args", MANIFEST)
+_TRAINING_ONLY = (
+    "optimizer.",
+    "scheduler.",
+    "scaler.",
+    "rng_state",
+    "trainer_state",
+    "training_args",
+    MANIFEST,
+    VALIDATION,
+)
 
 
 def checksum(path: Path) -> int:

@@ -52,6 +52,7 @@ def details(view: RunView) -> dict[str, Any]:
             "versions": spec.get("versions"),
             "preflight": _values(view.preflight),
             "restarts": view.restarts,
+            "watchers": [warning.to_json() for warning in view.warnings],
             "steps": [dict(zip(course, row)) for row in rows],
             "evals": [_values(event) for event in view.evals],
             "checkpoints": [_values(event) for event in view.checkpoints],

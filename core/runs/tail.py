@@ -52,14 +52,23 @@ class Tail:
 
 def last_object(path: Path, window: int = 1 << 16) -> dict[str, Any] | None:
     """The last whole JSON object in the last `window` bytes of `path`, or None."""
+    found = last_objects(path, 1, window)
+    return found[0] if found else None
+
+
+def last_objects(path: Path, count: int, window: int = 1 << 16) -> list[dict[str, Any]]:
+    """The last `count` whole JSON objects in the last `window` bytes of `path`, in the order of the file."""
+    found: list[dict[str, Any]] = []
     for line in reversed(_end(path, window).split(b"\n")[:-1]):
+        if len(found) >= count:
+            break
         try:
             value = json.loads(line)
         except ValueError:
             continue
         if isinstance(value, dict):
-            return value
-    return None
+            found.append(value)
+    return found[::-1]
 
 
 def last_lines(path: Path, count: int, window: int = 1 << 17) -> list[str]:

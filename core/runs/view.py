@@ -6,6 +6,7 @@ import math
 import re
 import time
 from bisect import bisect_right
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from core.runs.process import boot_id
 from core.runs.series import Series, number, whole
 from core.runs.status import status_of
 from core.runs.tail import Tail, last_lines, last_object
+from core.runs.watch.board import RunWarning
+from core.runs.watch.outside import Outside
+from core.runs.watch.watch import Watch
 
 _ETA_STEPS = 50
 
@@ -36,6 +40,7 @@ class RunView:
         self.gpu: dict[str, Any] | None = None
         self._signature: tuple[Any, ...] = ()
         self._jobs: dict[str, RunView] = {}
+        self._outside = Outside(folder)
         self._reset()
         self.refresh()
 
@@ -55,6 +60,7 @@ class RunView:
         self._seconds = 0.0
         self._first: float | None = None
         self._last: float | None = None
+        self._watch = Watch()
 
     def refresh(self) -> bool:
         """Read what was written since the last call. True where anything changed."""
@@ -75,9 +81,19 @@ class RunView:
         self.status = status_of(self.folder, self.state)
         if self.status in FINAL and self.state.get("status") != self.status:
             self.state = self.folder.state()
+        held = set(self._watch.holding)
+        self._look_around()
+        changed = changed or held != set(self._watch.holding)
         return changed or before != (self._signature, self.status)
 
+    def _look_around(self) -> None:
+        if self.status in ("running", "unsupervised") and self.start is not None and self.end is None:
+            self._watch.look(self._outside.look(self.start, self.checkpoints, self.attempt))
+        else:
+            self._watch.rest()
+
     def _take(self, event: dict[str, Any]) -> None:
+        self._watch.take(event)
         name = event.get("event")
         moment = number(event.get("m"))
         if name == "start":
@@ -228,6 +244,11 @@ class RunView:
             return max(0.0, left * (self.steps.m[-1] - self.steps.m[begin]) / done)
         expected = number((self.preflight or {}).get("eta_seconds"))
         return expected if math.isfinite(expected) else None
+
+    @property
+    def warnings(self) -> Sequence[RunWarning]:
+        """What the watchers noticed, oldest first; ``until`` is None for what holds still."""
+        return self._watch.warnings
 
     def log_tail(self, count: int) -> list[str]:
         """The last `count` lines of the job's log (the runner's, before the first attempt), raw: not yet inert."""

@@ -208,7 +208,7 @@ async def test_it_follows_a_run_that_grows(training: RunFolder) -> None:
         writer.close()
         state = json.loads(training.state_file.read_text())
         write_json(training.state_file, {**state, "status": "completed", "ended": time.time()})
-        await until(pilot, lambda: "Trained to the end" in shown(app))
+        await until(pilot, lambda: "Stopped early at step 413 of 1 200" in shown(app))
         await until(pilot, lambda: "contracts-v2 is done" in shown(app))
         await pilot.press("e")
         await until(pilot, lambda: isinstance(app.screen, EvaluationScreen))

@@ -44,8 +44,9 @@ def run(args: argparse.Namespace) -> int:
     from core.runs.view import RunView
     from core.text import visible
     from tui.bell import ring_here
+    from tui.warning_text import Told
 
-    folder = find_run(args.target)
+    folder, told = find_run(args.target), Told()
     view = RunView(folder)
     log = _current(folder, view.attempt)
     at = _size(log)
@@ -60,6 +61,8 @@ def run(args: argparse.Namespace) -> int:
             newer = _current(folder, view.attempt)
             if newer != log:
                 log, at = newer, _more(newer, 0)
+            for line in told.lines(view):
+                print(f"-- {line}", file=sys.stderr)
             if done:
                 break
             time.sleep(_POLL)

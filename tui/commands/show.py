@@ -39,6 +39,7 @@ def _lines(view: RunView) -> list[str]:
     from core.text import visible
     from tui.follow import mirror_line, progress_text
     from tui.format import duration, loss, size
+    from tui.warning_text import warning_lines
 
     spec = view.folder.spec()
     recipe, data = spec.get("recipe") or {}, spec.get("data") or {}
@@ -71,6 +72,7 @@ def _lines(view: RunView) -> list[str]:
     if mirror := mirror_line(view):
         lines.append(f"mirror      {visible(mirror)}")
     lines += [f"warning     {visible(line)}" for line in spec.get("warnings") or ()]
+    lines += [f"watchers    {line}" for warning in view.warnings for line in warning_lines(warning, view.id)]
     for job in view.jobs():
         said = f": {visible(job.reason)}" if job.reason else ""
         lines.append(f"job         {job.kind} {job.status} {progress_text(job)}{said}")

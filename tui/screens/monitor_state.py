@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.runs.folder import RunFolder
 from core.runs.series import number, whole
 from core.runs.view import RunView
+from core.runs.watch.board import RunWarning
 from tui.widgets.chart import Curve, Point
 from tui.widgets.decimate import Decimated, smooth
 
 LOG_LINES = 400
-# A run whose runner lives but which has written nothing for this long is worth a word (a monitor's habit: leet's).
-SILENT_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -66,10 +64,9 @@ class Shown:
     norm: float
     speed: float
     tokens: float
-    bad_loss: int | None
+    warnings: tuple[RunWarning, ...]
     peak: float
     machine: dict[str, Any]
-    silent: float | None
     evaluated: bool
     jobs: tuple[JobState, ...]
     mirror: dict[str, Any] | None = None
@@ -132,10 +129,10 @@ class MonitorReader:
             norm=steps.grad_norm[last] if last >= 0 else math.nan,
             speed=_recent_mean(steps.tokens_per_second),
             tokens=steps.tokens[last] if last >= 0 else math.nan,
-            bad_loss=next((step for step, loss in zip(steps.step, steps.loss) if not math.isfinite(loss)), None),
+            # Copies: the reader goes on with its own in another thread.
+            warnings=tuple(replace(warning) for warning in view.warnings if warning.until is None),
             peak=number((view.preflight or {}).get("peak_memory_bytes")),
             machine=view.gpu or {},
-            silent=_silence(view),
             evaluated=(view.folder.evaluation / "result.json").is_file(),
             jobs=tuple(_job(job) for job in view.jobs()),
             mirror=view.mirror,
@@ -169,17 +166,6 @@ def _curves(name: str, series: Decimated) -> tuple[Curve, ...]:
 def _recent_mean(values: Sequence[float], count: int = 20) -> float:
     recent = [value for value in values[-count:] if math.isfinite(value)]
     return sum(recent) / len(recent) if recent else math.nan
-
-
-def _silence(view: RunView) -> float | None:
-    """Seconds since the job wrote anything, where it should be writing and has not for long."""
-    if view.status not in ("running", "unsupervised"):
-        return None
-    try:
-        quiet = time.time() - os.stat(view.folder.events).st_mtime  # noqa: PTH116
-    except OSError:
-        return None
-    return quiet if quiet > SILENT_SECONDS else None
 
 
 def _job(view: RunView) -> JobState:

@@ -94,10 +94,10 @@ def facts_line(shown: Shown, narrow: bool) -> Content:
 def notes(shown: Shown) -> list[Content]:
     """What a person should know now, most urgent first; none where all is well."""
     found: list[Content] = []
-    if shown.bad_loss is not None:
-        found.append(_note("!", f"the loss at step {count(shown.bad_loss)} is not a number", "$error"))
-    if shown.silent is not None:
-        found.append(_note("!", f"nothing was written for {duration(shown.silent)}", "$warning"))
+    for warning in shown.warnings:
+        found.append(_note("!", warning.message, "$error" if warning.severity == "error" else "$warning"))
+        if warning.checkpoint is not None and not shown.final:
+            found.append(_next(("s", f"stop here and get checkpoint-{warning.checkpoint}, its best")))
     if (shown.mirror or {}).get("status") == "failing":
         found.append(
             _note("!", f"the mirror fails: {(shown.mirror or {}).get('reason') or 'see its log'}", "$warning")
@@ -129,7 +129,8 @@ def _ending(shown: Shown) -> list[Content]:
     best = f"; best validation loss {loss(shown.best[1])} at step {count(shown.best[0])}" if shown.best else ""
     at = f"at step {count(shown.step)} of {count(shown.total)}" if shown.total else "before its first step"
     if shown.status == "completed":
-        lines = [_note("✓", f"Trained to the end in {duration(shown.elapsed)}{best}.", "$success")]
+        early = f"Stopped early {at}" if shown.step < shown.total else "Trained to the end"
+        lines = [_note("✓", f"{early} in {duration(shown.elapsed)}{best}.", "$success")]
         if running_job(shown) is None:
             lines.append(
                 _next(("e", "evaluate"), ("j", "judge"))
