@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from core.worker import recover
 
 @dataclass(slots=True)
 class Differences:
-    """What is not as it was. `refused`: a training that went on would be another one; `warnings`: it may differ."""
+    """What is not as it was. `refused`: a training that went on would be another one; `warnings`: it may differ.
+    `settings`: what run.yaml says now and the run does not do, as KEY=VALUE."""
 
     refused: list[str] = field(default_factory=list[str])
     warnings: list[str] = field(default_factory=list[str])
+    settings: list[str] = field(default_factory=list[str])
 
 
 def resume(folder: RunFolder, *, force: bool = False) -> list[str]:
@@ -36,10 +39,11 @@ def resume(folder: RunFolder, *, force: bool = False) -> list[str]:
     """
     found = differences(folder)
     if found.refused and not force:
+        settings = "".join(f" --set {each}" for each in found.settings)
         raise DiapasonError(
             "this run would not go on as the same training:\n" + "\n".join(f"  {line}" for line in found.refused),
-            hint=f"`diapason fork {folder.id}` starts a new run from its last checkpoint with what is there now; "
-            "`diapason resume RUN --force` goes on all the same.",
+            hint=f"`diapason fork {folder.id}{settings}` starts a new run from its last checkpoint; `diapason resume "
+            "RUN --force` goes on by the recipe that it was submitted with.",
         )
     recover.resume(folder, force=force)
     return found.refused + found.warnings
@@ -51,28 +55,28 @@ def differences(folder: RunFolder) -> Differences:
     if folder.kind != "train" or folder.parent is not None:
         return found
     spec = folder.spec()
-    found.refused += _recipe(folder, spec) + _data(spec)
+    for name, used, now in _recipe(folder, spec):
+        found.refused.append(f"run.yaml: {name} was {used} and is {now} now")
+        found.settings.append(f"{name}={json.dumps(now, ensure_ascii=False)}")
+    found.refused += _data(spec)
     major, smaller = changes(_versions(folder, spec), installed())
     found.refused += major
     found.warnings += smaller
     return found
 
 
-def _recipe(folder: RunFolder, spec: dict[str, Any]) -> list[str]:
-    """What run.yaml says that the run does not do: somebody has edited it since."""
+def _recipe(folder: RunFolder, spec: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(field, value used, value now) of what somebody has changed in run.yaml since it was submitted."""
     try:
         values, _ = yaml_text.parse(folder.recipe_file.read_text("utf-8"), str(folder.recipe_file))
         recipe = change_recipe(make_recipe(values or {}, str(folder.recipe_file)), spec.get("changes") or [])
-    except FileNotFoundError:
+    except (OSError, UnicodeDecodeError, DiapasonError):
+        # The run goes by its spec.json; what cannot be read says nothing.
         return []
-    except (OSError, UnicodeDecodeError, DiapasonError) as error:
-        return [f"run.yaml cannot be read any more: {str(error).splitlines()[0]}"]
     # Where things lie was resolved when the run was submitted; what was submitted is in spec.json.
-    mine, used = _flat(recipe.model_dump()), _flat(spec.get("recipe") or {})
-    names = [name for name in used if name in mine and name.partition(".")[0] not in ("data", "model", "name")]
-    return [
-        f"run.yaml: {name} was {used[name]} and is {mine[name]} now" for name in names if mine[name] != used[name]
-    ]
+    now, used = _flat(recipe.model_dump()), _flat(spec.get("recipe") or {})
+    names = [name for name in used if name in now and name.partition(".")[0] not in ("data", "model", "name")]
+    return [(name, used[name], now[name]) for name in names if now[name] != used[name]]
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -81,6 +81,9 @@ def submit(
     name = recipe.name or Path(recipe.data.train).stem or "run"
     check_disk(recipe, model, home())
     with Draft(runs_dir(), name) as draft:
+        if start is not None:
+            say("copying the weights to begin with")
+            _copy_start(start, draft.work / "start")
         parts, warnings = _parts(recipe, draft, say)
         warnings += _card(recipe, parts, draft, say)
         if mirror and recipe.mirror and is_command(mirror):
@@ -104,13 +107,21 @@ def submit(
             "notify": settings.notify.model_dump(),
         }
         if start is not None:
-            say("copying the weights to begin with")
-            checkpoints.export(start.checkpoint, draft.work / "start")
             spec["start"] = {"run": start.run, "step": start.step}
         folder = draft.publish(spec, recipe=text)
     say("starting the runner")
     launch(folder)
     return folder
+
+
+def _copy_start(start: Start, target: Path) -> None:
+    """Copy a checkpoint's weights at once: a run that trains on removes its older checkpoints."""
+    try:
+        checkpoints.export(start.checkpoint, target)
+    except OSError as error:
+        raise DiapasonError(
+            f"the checkpoint cannot be copied: {error.strerror}", where=str(start.checkpoint), hint="Try a newer one."
+        ) from error
 
 
 def submit_job(kind: str, run: RunFolder, **spec: Any) -> RunFolder:

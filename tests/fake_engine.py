@@ -58,6 +58,7 @@ def _work(job: Job, plan: dict[str, Any]) -> str:
     job.emit(
         "start", attempt=job.attempt, pid=os.getpid(), total_steps=steps, resumed_from=first or None, device="cpu",
         micro_batch=os.environ.get("DIAPASON_MICRO_BATCH"), accumulation=os.environ.get("DIAPASON_ACCUMULATION"),
+        forced=os.environ.get("DIAPASON_FORCE"),
     )  # fmt: skip
     at, kind = (plan.get("accidents") or {}).get(str(job.attempt), [None, ""])
     for step in range(first + 1, steps + 1):

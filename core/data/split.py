@@ -104,6 +104,13 @@ def split(
     targets = {part: out / f"{part}{suffix}" for part in wanted}
     for target in targets.values():
         check_free(target, dataset.source, force=force)
+    for part in PARTS:
+        stale = out / f"{part}{suffix}"
+        if part not in wanted and stale.exists():
+            raise UsageError(
+                f"this {part} part of an earlier split would stay beside the new parts", where=str(stale),
+                hint="Remove it first, or split into another folder.",
+            )  # fmt: skip
     found = gather(dataset, group=group, stratify=stratify, threshold=near if measure or group == NEAR else None)
     different = len(found.strata)
     if not found.rows:

@@ -68,7 +68,7 @@ class Job:
         now = time.monotonic()
         if now - self._pulsed >= _PULSE:
             self._pulsed = now
-            self.emit("progress", phase=phase, done=done, total=total)
+            self.emit("pulse", phase=phase, done=done, total=total)
 
     def log(self, level: str, message: str) -> None:
         """Tell the person something, in the events and in the log. Levels: info, warning, error."""

@@ -193,6 +193,7 @@ class Flow(TrainerCallback):
         """Look at the inbox; evaluate, save or stop where it is time."""
         job, plan, step = self._trainer.job, self._trainer.plan, state.global_step
         job.step = step
+        job.pulse("train", step, plan.total_steps)
         job.look()
         last = step >= plan.total_steps
         if last or step % plan.eval_every == 0:

@@ -13,6 +13,8 @@ from core.home import cache_dir, runs_dir
 from core.runs import checkpoints
 from core.runs.folder import FINAL, RunFolder, folders_in
 
+_IN_USE = 86400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Rubbish:
@@ -27,8 +29,9 @@ class Rubbish:
 def rubbish(older_than: float = 0.0) -> list[Rubbish]:
     """All that can go of runs that ended at least `older_than` seconds ago, and of the home's cache.
 
-    A completed run keeps its best checkpoint (the newest where none is known to be best), one that was stopped or
-    failed its newest as well: it may be resumed. Adapters, votes, specs, reports and data are never among it.
+    A completed run keeps its best whole checkpoint (the newest where none is known to be best), one that was stopped
+    or failed its newest as well: it may be resumed. What lies in the cache for less than a day may be in use.
+    Adapters, votes, specs, reports and data are never among it.
     """
     before = time.time() - older_than
     found: list[Rubbish] = []
@@ -38,7 +41,7 @@ def rubbish(older_than: float = 0.0) -> list[Rubbish]:
         old = isinstance(ended, int | float) and ended <= before
         if state.get("status") in FINAL and old and not is_locked(run.lock_file):
             found += _of_run(run, str(state["status"]))
-    found += _of_cache(before)
+    found += _of_cache(min(before, time.time() - _IN_USE))
     return found
 
 
@@ -54,21 +57,29 @@ def remove(item: Rubbish) -> None:
 
 def _of_run(run: RunFolder, status: str) -> Iterator[Rubbish]:
     steps = checkpoints.steps(run.checkpoints)
+    sealed = [step for step in steps if (checkpoints.at(run.checkpoints, step) / checkpoints.MANIFEST).is_file()]
+    newest = next((step for step in reversed(sealed) if _whole(run, step)), None)
     best: int | None = None
-    for step in steps:
+    for step in sealed:
         manifest = read_json(checkpoints.at(run.checkpoints, step) / checkpoints.MANIFEST)
         told = manifest.get("best") if isinstance(manifest, dict) else None
         best = told["step"] if isinstance(told, dict) and isinstance(told.get("step"), int) else best
-    kept = {best if best in steps else max(steps, default=-1)}
+    best = best if best in sealed and _whole(run, best) else None
+    kept = {newest if best is None else best}
     if status != "completed":
-        kept.add(max(steps, default=-1))
+        kept.add(newest)
     for step in steps:
         if step not in kept:
+            what = "checkpoint" if step in sealed else "unfinished checkpoint"
             path = checkpoints.at(run.checkpoints, step)
-            yield Rubbish(path, f"checkpoint of step {step}", _size(path), run)
+            yield Rubbish(path, f"{what} of step {step}", _size(path), run)
     if run.checkpoints.is_dir():
         for path in sorted(run.checkpoints.glob(".bad-*")):
             yield Rubbish(path, "damaged checkpoint", _size(path), run)
+
+
+def _whole(run: RunFolder, step: int) -> bool:
+    return checkpoints.problem(checkpoints.at(run.checkpoints, step)) is None
 
 
 def _of_cache(before: float) -> Iterator[Rubbish]:

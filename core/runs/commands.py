@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from core.errors import DiapasonError
-from core.files import read_jsonl, write_json
+from core.files import is_locked, read_jsonl, write_json
 from core.runs.folder import FINAL, RunFolder
 from core.runs.status import status_of
 
@@ -28,6 +28,10 @@ def send(folder: RunFolder, command: str, *, who: str = "", value: str | None = 
         raise DiapasonError(
             f"the run `{folder.name}` is not running: it is {status}",
             hint="`diapason resume RUN` makes it go on." if status != "completed" else None,
+        )
+    if status == "paused" and not is_locked(folder.lock_file):
+        raise DiapasonError(
+            f"the run `{folder.name}` is paused, and nothing of it runs", hint="`diapason resume RUN` makes it go on."
         )
     sender = "".join(char for char in (who or f"pid{os.getpid()}") if char.isalnum())[:32]
     name = f"{time.time_ns()}-{sender}-{os.urandom(4).hex()}"

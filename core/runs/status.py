@@ -15,8 +15,8 @@ CUT_OFF = frozenset({"interrupted", "unsupervised"})
 def status_of(folder: RunFolder, state: dict[str, Any] | None = None) -> str:
     """queued, running, paused, completed, stopped, failed, interrupted or unsupervised.
 
-    The last two are seen, never written: the runner is gone, and the job with it (interrupted) or not
-    (unsupervised). Nothing is judged by a pid alone.
+    A paused run may have a runner or none. The last two are seen, never written: the runner is gone, and the job with
+    it (interrupted) or not (unsupervised). Nothing is judged by a pid alone.
     """
     state = folder.state() if state is None else state
     written = str(state.get("status", "queued"))
@@ -25,6 +25,7 @@ def status_of(folder: RunFolder, state: dict[str, Any] | None = None) -> str:
         return written
     # The runner may have ended the run between the two looks.
     again = str(folder.state().get("status", "queued"))
-    if again in FINAL:
+    # A paused run has no job; that its runner left with the machine changes nothing for it.
+    if again in FINAL or again == "paused":
         return again
     return "unsupervised" if is_alive(state.get("job")) else "interrupted"

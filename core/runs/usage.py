@@ -16,8 +16,8 @@ _GAP = 60.0
 
 @dataclass(slots=True)
 class Usage:
-    """seconds: time measured. gpus: cards that the machine showed. joules: energy of all its cards meanwhile, by the
-    trapezoidal rule over their power draw; None where no card tells its power. peak_gpu_bytes, peak_ram_bytes: most
+    """seconds: time measured. gpus: cards that it had. joules: their energy meanwhile, by the trapezoidal
+    rule over their power draw; None where no card tells its power. peak_gpu_bytes, peak_ram_bytes: most
     memory in use."""
 
     seconds: float = 0.0
@@ -35,16 +35,19 @@ class Usage:
 def usage(folder: RunFolder) -> Usage:
     """What the run and its jobs have used."""
     found = Usage()
-    for path in (folder.gpu, *(job.gpu for job in folder.jobs())):
-        _add(found, path)
+    for owner in (folder, *folder.jobs()):
+        slot = owner.state().get("slot")
+        _add(found, owner.gpu, slot if isinstance(slot, str) else None)
     return found
 
 
-def _add(found: Usage, path: Path) -> None:
+def _add(found: Usage, path: Path, slot: str | None) -> None:
+    """Count the card that the job had (`slot`: its UUID, or cpu); all of the machine where that is not known."""
     before: tuple[float, float | None] | None = None
     for sample in Tail(path).read():
         cards: Any = sample.get("gpus")
         cards = [card for card in cards if isinstance(card, dict)] if isinstance(cards, list) else []
+        cards = [card for card in cards if slot is None or card.get("uuid") == slot]
         power = [number(card.get("power_w")) for card in cards]
         known = [watts for watts in power if watts == watts]
         now = number(sample.get("m")), sum(known) if known else None

@@ -29,7 +29,9 @@ def active() -> list[RunFolder]:
     """Runs and jobs that work, wait, are paused, or are still being copied to their mirror."""
     runs = folders_in(runs_dir())
     every = [*runs, *(job for run in runs for job in run.jobs()), *folders_in(jobs_dir())]
-    return [folder for folder in every if is_locked(folder.lock_file) or status_of(folder) == "unsupervised"]
+    return [
+        folder for folder in every if is_locked(folder.lock_file) or status_of(folder) in ("unsupervised", "paused")
+    ]
 
 
 def pending() -> dict[str, Any] | None:

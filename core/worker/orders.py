@@ -23,6 +23,7 @@ class Orders:
     Attributes:
         asked: ``stop``, ``pause`` or ``kill``, where the job shall end. because: why, where no person asked.
         resumed: whether a paused run was told to go on. ticket: the place in the queue that was asked for.
+        force: whether the job shall go on although recipe, data or packages have changed.
     """
 
     def __init__(self, desk: Desk, timing: Timing, progress: Progress) -> None:
@@ -30,6 +31,7 @@ class Orders:
         self.because: str | None = None
         self.resumed = False
         self.ticket: str | None = None
+        self.force = False
         self._desk, self._timing, self._progress = desk, timing, progress
         self._terminated = False
         self._deadline = 0.0
@@ -66,6 +68,7 @@ class Orders:
                 say(self._move(record.get("value"), job, paused))
             elif command == "resume":
                 self.resumed = paused
+                self.force = self.force or (paused and record.get("value") == "force")
                 say("it goes back to the queue" if paused else "it is not paused")
             elif command == "checkpoint":
                 say(self._tell(command, name, job))
@@ -79,6 +82,8 @@ class Orders:
 
     def _end(self, command: str, command_id: str, job: JobProcess | None) -> None:
         self.asked, self._pushed = command, False
+        # A runner that takes over has to know what a job that stops was asked for.
+        self._desk.save(asked=command)
         self._deadline = time.monotonic() + max(self._timing.stop, min(600.0, self._progress.pause))
         self._tell(command, command_id, job)
 

@@ -27,8 +27,9 @@ class Progress:
         """Read the events that were written since the last call."""
         for event in self._tail.read():
             self._heard = time.monotonic()
-            self._longest = max(self._longest, _seconds(event.get("seconds"), 0.0))
             name = event.get("event")
+            if name in ("step", "eval", "checkpoint", "preflight"):
+                self._longest = max(self._longest, _seconds(event.get("seconds"), 0.0))
             if name == "checkpoint":
                 self.sealed = _whole(event.get("step"), self.sealed)
                 self._checkpoint = _seconds(event.get("seconds"), self._checkpoint)

@@ -64,12 +64,12 @@ def resume(folder: RunFolder, *, force: bool = False) -> None:
         DiapasonError: where it is completed, is running, or may still be running on another machine.
     """
     status = status_of(folder)
-    if status == "paused":
-        send(folder, "resume", who="resume")
+    if status == "paused" and is_locked(folder.lock_file):
+        send(folder, "resume", who="resume", value="force" if force else None)
         return
     if status == "completed":
         raise DiapasonError(f"the run `{folder.name}` is completed; there is nothing to resume")
-    if status not in CUT_OFF and status not in ("stopped", "failed"):
+    if status not in CUT_OFF and status not in ("stopped", "failed", "paused"):
         raise DiapasonError(f"the run `{folder.name}` is {status}: it has a runner")
     state = folder.state()
     if status in FINAL:

@@ -36,6 +36,10 @@ class _Leave(Exception):
         self.verdict = verdict
 
 
+class _Gone(Exception):
+    """The runner of a paused run is told to end: the run stays paused."""
+
+
 class _Hold(Exception):
     """The run is paused before there is a job to pause."""
 
@@ -82,12 +86,14 @@ class Runner:
         if status in FINAL and (not self.resume or self._left() == "completed"):
             return
         self.desk.refuse(stale)
-        status = "queued" if status in FINAL else status
+        status = "queued" if status in FINAL or status == "paused" else status
         self.desk.save(runner=identify(os.getpid()), status=status, ended=None, reason=None, hint=None)
         self.desk.note("runner", pid=os.getpid(), resume=self.resume)
         self.progress.refresh()
         try:
             verdict = self._attempts()
+        except _Gone:
+            return
         except _Leave as leave:
             verdict = leave.verdict
         except DiapasonError as error:
@@ -128,6 +134,8 @@ class Runner:
         """The verdict on a job that an earlier runner started and did not judge; None where there is none."""
         if not self.attempt or self.attempt == self.desk.state.get("judged"):
             return None
+        if self.desk.state.get("asked") == "pause":
+            self.orders.asked = "pause"
         self.job = JobProcess.adopt(self.folder, self.desk.state)
         if self.job is not None:
             self.desk.note("adopt", pid=self.job.pid, attempt=self.attempt)
@@ -149,6 +157,9 @@ class Runner:
         self.orders.clear()
         while not self.orders.resumed:
             self.orders.hear(None, paused=True)
+            if self.orders.because:
+                self.desk.note("gone", reason=self.orders.because)
+                raise _Gone
             self._look_after()
             if self.orders.asked in ("stop", "kill"):
                 raise _Leave(Verdict("stopped", "stopped", self.orders.because or "stopped while it was paused"))
@@ -228,7 +239,10 @@ class Runner:
         self.attempt += 1
         kills = oom_kills()
         started = self.desk.state.get("started") or time.time()
-        self.desk.save(status="running", attempt=self.attempt, started=started, job=None, oom_kills=kills)
+        slot = self.slot.name if self.slot else None
+        self.desk.save(
+            status="running", attempt=self.attempt, started=started, job=None, oom_kills=kills, slot=slot, asked=None
+        )
         self.job = JobProcess.start(
             self.folder, self.attempt, self._variables(), self.slot.handle if self.slot else None
         )
@@ -240,7 +254,8 @@ class Runner:
         """What the job finds in its environment: its card, and the batch where it is not the recipe's."""
         names = {"DIAPASON_MICRO_BATCH": "micro_batch", "DIAPASON_ACCUMULATION": "accumulation"}
         sizes = {name: self.desk.state.get(key) for name, key in names.items()}
-        return self._pin() | {name: str(value) for name, value in sizes.items() if isinstance(value, int)}
+        force = {"DIAPASON_FORCE": "1"} if self.orders.force else {}
+        return self._pin() | force | {name: str(value) for name, value in sizes.items() if isinstance(value, int)}
 
     def _pin(self) -> dict[str, str]:
         """The variables that give the job its card, and no other."""

@@ -129,3 +129,13 @@ def test_what_is_too_little_to_split_is_said(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"prompt": f"Q{n}", "completion": "x", "by": "ann"}) + "\n" for n in range(9)))
     with pytest.raises(DiapasonError, match="1 group of rows that share `by` cannot fill 3 parts"):
         split(path, tmp_path / "parts", group="by")
+
+
+def test_no_part_of_an_earlier_split_stays(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"Q{n} {n * 7919}", "completion": "x"}) + "\n" for n in range(40)))
+    split(path, tmp_path / "parts")
+    with pytest.raises(UsageError, match="validation part of an earlier split"):
+        split(path, tmp_path / "parts", validation=0, force=True)
+    (tmp_path / "parts" / "validation.jsonl").unlink()
+    assert split(path, tmp_path / "parts", validation=0, force=True).validation is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import time
 import xml.etree.ElementTree as ElementTree
@@ -102,20 +103,25 @@ def test_clean_lists_first_and_keeps_what_is_needed(capsys: pytest.CaptureFixtur
             step = int(path.name.rpartition("-")[2])
             write_json(path / "MANIFEST.json", {"files": {}, "step": step, "best": {"step": 30, "loss": 1.0}})
     (done.checkpoints / ".bad-checkpoint-5").mkdir()
-    (cache_dir() / "index-1").write_bytes(b"x" * 100)
+    for name in ("index-1", "mend-2"):
+        (cache_dir() / name).write_bytes(b"x" * 100)
+    os.utime(cache_dir() / "index-1", (1e9, 1e9))
+    broken = stopped.checkpoints / "checkpoint-50"
+    broken.mkdir()
+    (broken / "optimizer.pt").write_bytes(b"half")
     lock = Lock(works.lock_file)
     assert lock.acquire()
     assert run(["clean", "--json"]) == 0
     items = json.loads(capsys.readouterr().out)["items"]
     assert {(item["run"], Path(item["path"]).name) for item in items} == {
         *((done.id, f"checkpoint-{step}") for step in (10, 20, 40)), (done.id, ".bad-checkpoint-5"),
-        *((stopped.id, f"checkpoint-{step}") for step in (10, 20)), (None, "index-1"),
+        *((stopped.id, f"checkpoint-{step}") for step in (10, 20, 50)), (None, "index-1"),
     }  # fmt: skip
-    assert run(["clean", "--older-than", "30d"]) == 0 and "nothing to remove" in capsys.readouterr().out
+    assert run(["clean", "--older-than", "30d"]) == 0 and "1 to remove" in capsys.readouterr().out
     assert run(["clean", "--older-than", "soon"]) == 2
     write_json(done.state_file, done.state() | {"ended": time.time() - 40 * 86400})
     capsys.readouterr()
-    assert run(["clean", "--older-than", "30d", "--yes"]) == 0 and "4 removed" in capsys.readouterr().out
+    assert run(["clean", "--older-than", "30d", "--yes"]) == 0 and "5 removed" in capsys.readouterr().out
     assert [path.name for path in done.checkpoints.iterdir()] == ["checkpoint-30"] and done.adapter.is_dir()
     assert run(["clean", "--yes"]) == 0
     assert sorted(path.name for path in stopped.checkpoints.iterdir()) == ["checkpoint-30", "checkpoint-40"]

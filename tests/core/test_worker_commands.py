@@ -19,6 +19,7 @@ from core.worker.empty import log_file, pending
 from core.worker.launch import launch
 from core.worker.overview import overview
 from core.worker.queue import waiting
+from core.worker.recover import cut_off
 from tests.runs_help import fake_home, queue_run, settled, status, wait
 from tui.cli import run
 
@@ -86,16 +87,57 @@ def test_a_run_can_be_paused_in_the_queue_and_stopped_while_paused() -> None:
     assert end(works)["status"] == "stopped"
 
 
-def test_a_paused_run_whose_runner_is_lost_can_be_resumed() -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_paused_run_whose_runner_is_lost_stays_paused(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     folder = queue_run({"steps": 30, "pause": 0.05})
     launch(folder)
     started(folder, 2)
     send(folder, "pause")
     wait(lambda: status(folder) == "paused")
-    os.kill(folder.state()["runner"]["pid"], signal.SIGKILL)
-    wait(lambda: status_of(folder) == "interrupted")
+    os.kill(folder.state()["runner"]["pid"], number)
+    wait(lambda: not is_locked(folder.lock_file))
+    assert status_of(folder) == "paused" and cut_off() == [] and overview()[0].status == "paused"
+    assert run(["stop", folder.id]) == 1 and "nothing of it runs" in capsys.readouterr().err
     assert run(["resume", folder.id]) == 0
     assert end(folder)["status"] == "completed" and trained(folder) == list(range(1, 31))
+
+
+def test_a_pause_outlives_the_runner_that_was_asked() -> None:
+    folder = queue_run({"steps": 40, "pause": 0.5})
+    launch(folder)
+    started(folder, 2)
+    send(folder, "pause")
+    wait(lambda: folder.state().get("asked") == "pause")
+    os.kill(folder.state()["runner"]["pid"], signal.SIGKILL)
+    wait(lambda: not is_locked(folder.lock_file))
+    launch(folder)
+    wait(lambda: status(folder) == "paused")
+    assert is_locked(folder.lock_file)
+    send(folder, "stop")
+    end(folder)
+
+
+def test_force_reaches_the_job_of_a_paused_run(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = queue_run({"steps": 40, "pause": 0.05})
+    launch(folder)
+    started(folder, 2)
+    send(folder, "pause")
+    wait(lambda: status(folder) == "paused")
+    assert run(["resume", folder.id, "--force"]) == 0
+    assert end(folder)["status"] == "completed"
+    assert [start["forced"] for start in events(folder, "start")] == [None, "1"]
+
+
+def test_a_long_attempt_makes_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIAPASON_STALL_SECONDS", "2")
+    folder = queue_run({"steps": 60, "pause": 0.1, "accidents": {"2": [45, "hang"]}})
+    launch(folder)
+    started(folder, 40)
+    send(folder, "pause")
+    wait(lambda: status(folder) == "paused")
+    assert run(["resume", folder.id]) == 0
+    wait(lambda: notes(folder, "stall"), 30)
+    assert end(folder)["status"] == "completed"
 
 
 def test_the_queue_is_listed_and_reordered(capsys: pytest.CaptureFixture[str]) -> None:

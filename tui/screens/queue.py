@@ -135,21 +135,31 @@ class QueueScreen(DiapasonScreen):
 
     # -- actions ------------------------------------------------------------------------------------------
 
-    def _tell(self, command: str, told: str, value: str | None = None) -> None:
+    def _tell(self, entry: Entry | None, command: str, told: str, value: str | None = None) -> None:
         from core.runs.commands import send
 
-        entry = self.entry
         if entry is not None:
             send(entry.folder, command, value=value)
             self.say(f"{entry.folder.name} {told}")
 
     def action_pause(self) -> None:
         """Pause it."""
-        self._tell("pause", "was asked to pause; it saves a checkpoint first")
+        self._tell(self.entry, "pause", "was asked to pause; it saves a checkpoint first")
 
     def action_resume(self) -> None:
-        """Resume it."""
-        self._tell("resume", "goes back to the queue")
+        """Resume it, if it would go on as the same training."""
+        from core.resuming import resume
+
+        entry = self.entry
+        if entry is None:
+            return
+
+        def resumed(warnings: list[str]) -> None:
+            for line in warnings:
+                self.warn(line)
+            self.say(f"{entry.folder.name} goes back to the queue")
+
+        self.background(lambda: resume(entry.folder), resumed, group="resume")
 
     def action_earlier(self) -> None:
         """One place up."""
@@ -169,7 +179,7 @@ class QueueScreen(DiapasonScreen):
         to = entry.place + by
         if not 1 <= to <= last:
             raise DiapasonError(f"{entry.folder.name} is the {'first' if by < 0 else 'last'} already")
-        self._tell("priority", f"goes to place {to}", place_at(entry.folder, to))
+        self._tell(entry, "priority", f"goes to place {to}", place_at(entry.folder, to))
 
     def action_stop(self) -> None:
         """Ask, then stop."""
@@ -177,7 +187,7 @@ class QueueScreen(DiapasonScreen):
         if entry is not None:
             self.confirm(
                 f"Stop {entry.folder.name}?",
-                lambda: self._tell("stop", "was asked to stop; it saves a checkpoint first"),
+                lambda: self._tell(entry, "stop", "was asked to stop; it saves a checkpoint first"),
                 detail="It saves a checkpoint first, and can be resumed from there.",
                 yes="Stop it",
             )

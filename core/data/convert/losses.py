@@ -24,6 +24,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "later_turns": ("turns behind the last answer", "training does not read them"),
     "tools": ("the tools offered", ""),
     "tool_calls": ("tool calls and their results as such", "they become text"),
+    "numbers": ("long numbers in the arguments of tool calls", "they are rounded; as a JSON text they would stay"),
     "weights": ("weights of messages", ""),
     "names": ("names of speakers", ""),
     "fields": ("a field", ""),

@@ -33,6 +33,9 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
 def _text(arguments: Any) -> str:
     if isinstance(arguments, Arguments):
         return arguments.text
+    # What is no JSON stays the text that it is.
+    if isinstance(arguments, str):
+        return arguments
     return json.dumps(arguments, ensure_ascii=False)
 
 

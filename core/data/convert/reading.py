@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from core.data.columns import CONVERSATIONS, LABELS, PAIRS, TEXTS
 from core.data.dataset import Dataset, Row
-from core.data.example import Example
+from core.data.example import Arguments, Example
 from core.data.formats import ANSWERS, detect
 
 Value = dict[str, Any]
@@ -52,11 +53,31 @@ def read(dataset: Dataset, row: Row) -> Read | None:
             found.lost.append(("parts", finding.detail))
         elif finding.code == "extra_field" and "[" in finding.field:
             found.lost.append(("fields", finding.detail))
+    if _LONG_NUMBER.search(row.raw) and any(_rounded(call) for call in _calls(row.example)):
+        found.lost.append(("numbers", ""))
     if dataset.mapping is not None and dataset.layout in ("jsonl", "json"):
         taken = {source.partition(".")[0] for _, source in dataset.mapping.pairs}
         kept = taken | (value.keys() - {target for target, _ in dataset.mapping.pairs})
         found.lost += [("fields", key) for key in _exactly(dataset, row.raw) if key not in kept]
     return found
+
+
+def _calls(example: Example) -> Iterator[Any]:
+    """The arguments of all tool calls of a row that stand in it as objects."""
+    for message in (*example.messages, *example.rejected):
+        for call in message.tool_calls:
+            arguments = call["function"]["arguments"]
+            if not isinstance(arguments, Arguments):
+                yield arguments
+
+
+def _rounded(value: Any) -> bool:
+    """Whether a number in `value` was too long to be read exactly."""
+    if isinstance(value, dict):
+        return any(_rounded(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_rounded(item) for item in value)
+    return isinstance(value, float) and abs(value) >= 2**53
 
 
 def _exactly(dataset: Dataset, raw: bytes) -> Value:
