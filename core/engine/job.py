@@ -167,9 +167,10 @@ def describe(error: BaseException) -> dict[str, Any]:
     if name in ("AcceleratorError", "RuntimeError") and any(sign in text for sign in _LOST):
         message = f"the GPU failed: {first}"
         return {"kind": "gpu_lost", "message": message, "hint": LOST_HINT, "traceback": trace}
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or any(sign in text for sign in _FULL):
         hint = "Free some space, then resume the run: it goes on from its last sealed checkpoint."
-        where = f": {error.filename}" if error.filename else ""
+        where = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
         return {"kind": "disk_full", "message": f"the disk is full{where}", "hint": hint, "traceback": trace}
     hint = "The traceback is in this run's log; `diapason resume RUN` tries again from the last checkpoint."
     return {"kind": "crash", "message": f"{name}: {first}", "hint": hint, "traceback": trace}
@@ -187,6 +188,8 @@ _LOST = (
     "CUDA error: unknown error",
     "GPU is lost",
 )
+#: What safetensors and torch say of a full disk in errors of their own.
+_FULL = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed writing file")
 LOST_HINT = (
     "`nvidia-smi` and `dmesg | grep Xid` tell what happened to the card; where it stays away, restart the machine, "
     "then `diapason resume RUN`."

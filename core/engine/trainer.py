@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -141,10 +142,15 @@ class SealedTrainer(trl.SFTTrainer):
         step = self.state.global_step
         folder = checkpoints.at(Path(self.args.output_dir), step)
         # Not SFTTrainer's: it writes a model card into the folder of all checkpoints at every save.
-        Trainer._save_checkpoint(self, model, trial)
-        self.best.save(folder)
-        facts = {"step": step, "best": self.best.best, "tokens": self.tokens_seen, **self.plan.facts}
-        checkpoints.seal(folder, facts)
+        try:
+            Trainer._save_checkpoint(self, model, trial)
+            self.best.save(folder)
+            facts = {"step": step, "best": self.best.best, "tokens": self.tokens_seen, **self.plan.facts}
+            checkpoints.seal(folder, facts)
+        except Exception:
+            # Half a checkpoint is of no use, and takes the room that may be missing.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         self.job.emit(
             "checkpoint",
             sync=True,

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.errors import DiapasonError
 from core.files import Lock
+from core.home import free_bytes
 from core.runs.folder import FINAL, RunFolder
 from core.runs.process import identify
 from core.runs.tail import last_lines
@@ -26,6 +27,9 @@ from core.worker.shrink import smaller_batch
 from core.worker.slots import CPU, Slot
 from core.worker.timing import Timing
 from core.worker.verdict import SHOW_LOG, Verdict, judge, oom_kills, stalled
+
+# Less than this many bytes left is a full disk: a verdict takes a few hundred, a block of a file system 4096.
+_NO_ROOM = 1 << 20
 
 
 class _Leave(Exception):
@@ -298,7 +302,14 @@ class Runner:
         killed = isinstance(kills, int) and oom_kills() > kills
         tail = last_lines(self.folder.attempt_log(self.attempt), 20)
         record = self.folder.exit_record(self.attempt)
-        verdict = judge(record, code, oom_killed=killed, tail=tail, asked=self.orders.asked)
+        verdict = judge(
+            record,
+            code,
+            oom_killed=killed,
+            tail=tail,
+            asked=self.orders.asked,
+            full=free_bytes(self.folder.path) < _NO_ROOM,
+        )
         if silent and record is None and not self.orders.asked:
             verdict = stalled(silent)
         self.desk.note(

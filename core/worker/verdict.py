@@ -24,7 +24,13 @@ class Verdict(NamedTuple):
 
 
 def judge(
-    record: dict[str, Any] | None, code: int | None, *, oom_killed: bool, tail: list[str], asked: str | None
+    record: dict[str, Any] | None,
+    code: int | None,
+    *,
+    oom_killed: bool,
+    tail: list[str],
+    asked: str | None,
+    full: bool = False,
 ) -> Verdict:
     """Judge how a job ended.
 
@@ -33,6 +39,7 @@ def judge(
         code: its exit code, negative for a signal; None where it is unknown (the job of another runner).
         oom_killed: whether the kernel's count of out-of-memory kills rose while it ran.
         tail: the last lines of its log.
+        full: whether the disk of its folder has no room left: then it could not write its verdict.
         asked: ``stop``, ``pause`` or ``kill`` where a person asked for its end.
     """
     status = (record or {}).get("status")
@@ -51,6 +58,9 @@ def judge(
         return Verdict("stopped", "killed", "killed as asked; what was sealed before is kept")
     if asked:
         return Verdict("stopped", "killed", "stopped by force, as it did not end in time; what was sealed is kept")
+    if full and code is not None and code > 0:
+        hint = "Free some space, then resume the run: it goes on from its last sealed checkpoint."
+        return Verdict("failed", "disk_full", "the disk is full", hint)
     if code is not None and code >= 0:
         return _left(code, tail)
     if oom_killed and code in (-signal.SIGKILL, None):

@@ -226,3 +226,8 @@ def test_locks_that_do_not_work_are_said(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setenv("DIAPASON_LOCKS", str(tmp_path / "file"))
     with pytest.raises(DiapasonError, match="folder"):
         locks_dir()
+
+
+def test_a_job_that_could_not_write_its_verdict_on_a_full_disk() -> None:
+    assert _judge(None, 1, full=True)[:3] == ("failed", "disk_full", "the disk is full")
+    assert _judge(None, 1).kind == "crash" and _judge({"status": "completed"}, 0, full=True).status == "completed"
