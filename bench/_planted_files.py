@@ -82,6 +82,13 @@ def absent(folder: Path, pairs: Sequence[Pair], rng: random.Random) -> Made:
     return Made(folder / rng.choice(["train.json", "no/train.jsonl", "trein.jsonl"]))
 
 
+@plants_file("read_error")
+def failing_disk(folder: Path, pairs: Sequence[Pair], rng: random.Random) -> Made:
+    """A file whose first byte cannot be read: the memory of this process, of which nothing lies at address 0."""
+    (folder / "rows.jsonl").symlink_to("/proc/self/mem")
+    return Made(folder / "rows.jsonl")
+
+
 @plants_file("symlink_loop")
 def loop(folder: Path, pairs: Sequence[Pair], rng: random.Random) -> Made:
     """Two links, each to the other."""
