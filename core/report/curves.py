@@ -9,6 +9,8 @@ from xml.sax.saxutils import escape
 
 _WIDTH, _HEIGHT = 720, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 12, 28
+# Beyond this, differences and squares of values overflow; no curve that one can read has such values.
+_MOST = 1e150
 #: More points than this are put together, a mean for each column.
 COLUMNS = 600
 _COLOURS = ("#3b6ea5", "#c8553d", "#4f8a5b", "#8a6bb1")
@@ -25,9 +27,9 @@ class Line:
 
 
 def curves(lines: Sequence[Line], unit: str = "") -> str:
-    """The curves in one picture over the steps; empty where no value is finite.
+    """The curves in one picture over the steps; empty where there is no value to draw.
 
-    Values that are not finite are gaps. Of more than 600 points each column shows its mean.
+    Values that are not finite, or beyond 1e150, are gaps. Of more than 600 points each column shows its mean.
     """
     thin = [(line, _thinned(line)) for line in lines]
     points = [point for _, found in thin for point in found if math.isfinite(point[1])]
@@ -71,7 +73,7 @@ def curves(lines: Sequence[Line], unit: str = "") -> str:
 
 
 def _thinned(line: Line) -> list[tuple[float, float]]:
-    pairs = list(zip(line.xs, line.ys, strict=True))
+    pairs = [(x, y if abs(y) <= _MOST else math.nan) for x, y in zip(line.xs, line.ys, strict=True)]
     if line.marks or len(pairs) <= COLUMNS:
         return pairs
     found: list[tuple[float, float]] = []
