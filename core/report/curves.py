@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -14,6 +14,10 @@ _MOST = 1e150
 #: More points than this are put together, a mean for each column.
 COLUMNS = 600
 _COLOURS = ("#3b6ea5", "#c8553d", "#4f8a5b", "#8a6bb1")
+
+
+Points = Sequence[tuple[float, float]]
+Place = Callable[[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def _thinned(line: Line) -> list[tuple[float, float]]:
     return found
 
 
-def _strokes(points, at, colour: str) -> list[str]:  # pyright: ignore
+def _strokes(points: Points, at: Place, colour: str) -> list[str]:
     """A line for each stretch without a gap."""
     found: list[str] = []
     stretch: list[str] = []
@@ -98,6 +102,6 @@ def _strokes(points, at, colour: str) -> list[str]:  # pyright: ignore
     return found
 
 
-def _marks(points, at, colour: str) -> list[str]:  # pyright: ignore
+def _marks(points: Points, at: Place, colour: str) -> list[str]:
     places = [at(x, y) for x, y in points if math.isfinite(y)]
     return [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
