@@ -19,6 +19,7 @@ import pytest
 
 from core.files import read_jsonl
 from core.runs.folder import RunFolder, list_runs
+from core.runs.status import status_of
 from tests.runs_help import end_everything, settled, wait
 from tests.tiny import make_tiny_model
 
@@ -178,6 +179,8 @@ def test_ctrl_c_leaves_stop_saves_resume_goes_on_and_a_lost_runner_is_replaced(p
     state = folder.state()
     os.kill(state["runner"]["pid"], signal.SIGKILL)
     os.kill(state["job"]["pid"], signal.SIGKILL)
+    # A process that is dying still counts as alive; the next command would give it a runner.
+    wait(lambda: status_of(folder) == "interrupted", PATIENCE, "the end of both")
     listed = diapason("resume", cwd=place)
     assert listed.returncode == 0 and "interrupted" in listed.stdout and folder.id in listed.stdout
 
