@@ -59,5 +59,11 @@ class Series:
         for name in ("step", *_COLUMNS):
             del getattr(self, name)[keep:]
 
+    def forget(self, keep: int) -> None:
+        """Keep the last `keep` steps only."""
+        extra = max(0, len(self.step) - keep)
+        for name in ("step", *_COLUMNS):
+            del getattr(self, name)[:extra]
+
 
 _COLUMNS = tuple(name for name in Series.__dataclass_fields__ if name != "step")

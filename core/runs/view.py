@@ -6,6 +6,7 @@ import math
 import re
 import time
 from bisect import bisect_right
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,11 @@ class RunView:
         preflight, start, end: the last event of that name. gpu: the last hardware sample.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, steps: Callable[[], Series] = Series) -> None:
+        """Look at `folder`; `steps` makes the columns that the steps go to, `core.runs.course.Course` for a bounded
+        one."""
         self.folder = folder
+        self._new_steps = steps
         self.status = ""
         self.state: dict[str, Any] = {}
         self.gpu: dict[str, Any] | None = None
@@ -40,7 +44,7 @@ class RunView:
         self.refresh()
 
     def _reset(self) -> None:
-        self.steps = Series()
+        self.steps = self._new_steps()
         self.evals: list[dict[str, Any]] = []
         self.checkpoints: list[dict[str, Any]] = []
         self.samples: list[dict[str, Any]] = []

@@ -10,18 +10,16 @@ from textual.widgets import Static
 from core.runs.folder import RunFolder, find_run, list_runs
 from tui.actions import Action
 from tui.screens import monitor_text as words
-from tui.screens.base import DiapasonScreen
+from tui.screens.monitor_axis import Axis
+from tui.screens.monitor_charts import ChartsScreen
+from tui.screens.monitor_keys import ACTIONS
+from tui.screens.monitor_plots import legend
 from tui.screens.monitor_state import MonitorReader, Shown
 from tui.widgets.chart import Chart
 from tui.widgets.page import Page
 
 EVERY_SECONDS = 1.0
 PANES = ("loss", "course", "samples", "log")
-SIDES = (
-    ("learning_rate", "learning rate"),
-    ("grad_norm", "gradient norm"),
-    ("tokens_per_second", "tokens a second"),
-)
 
 
 class Progress(Static):
@@ -36,59 +34,19 @@ class Progress(Static):
         return words.progress_line(self.shown, self.content_size.width) if self.shown else Content()
 
 
-class MonitorScreen(DiapasonScreen):
+class MonitorScreen(ChartsScreen):
     """One run, live."""
 
     CSS_PATH = "monitor.tcss"
     HELP = "Is it learning, is it well, when is it done? The run goes on whatever you do here, but for s."
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
-    ACTIONS = (
-        Action(
-            "s", "stop", "stop", "Stop the run; it saves a checkpoint and can be resumed.", True, "why_not_running"
-        ),
-        Action("p", "pause", "pause", "Save and give the GPU back until r resumes it.", True, "why_no_pause"),
-        Action("c", "checkpoint", "checkpoint", "Save a checkpoint now.", True, "why_not_running"),
-        Action("e", "evaluation", "evaluate", "Base, few-shot base and tuned side by side.", True, "why_not_done"),
-        Action("j", "judge", "judge", "Judge answers of base and tuned blindly.", True, "why_not_done"),
-        Action("r", "resume", "resume", "Go on from the last sealed checkpoint.", True, "why_not_resumable"),
-        Action("K", "kill", "kill", "End the run at once, without saving.", False, "why_not_running"),
-        Action("l", "log", "log", "The log's tail; again: back.", True),
-        Action("y", "log_scale", "log scale", "Logarithmic loss axis, on and off.", True),
-        Action(
-            "left_square_bracket", "previous_run", "earlier run", "The run before this one.", True, "why_no_earlier"
-        ),
-        Action("right_square_bracket", "next_run", "later run", "The run after this one.", False, "why_no_later"),
-        Action("1", "pane_loss", "loss", "Only the loss; again: all panes.", group="Panes"),
-        Action("2", "pane_course", "course", "Only rate, gradient norm, speed; again: all panes.", group="Panes"),
-        Action("3", "pane_samples", "samples", "Only the samples; again: all panes.", group="Panes"),
-        Action("4", "pane_log", "only log", "Only the log; again: all panes.", group="Panes"),
-        Action(
-            "comma",
-            "earlier_samples",
-            "earlier answers",
-            "Answers of the evaluation before.",
-            False,
-            "why_no_samples",
-            group="Panes",
-        ),
-        Action(
-            "full_stop",
-            "later_samples",
-            "later answers",
-            "Answers of the evaluation after.",
-            False,
-            "why_no_samples",
-            group="Panes",
-        ),
-    )
+    ACTIONS = ACTIONS
 
     def __init__(self, run: RunFolder | str) -> None:
         super().__init__()
         self.folder = find_run(run) if isinstance(run, str) else run
         self._reader = MonitorReader(self.folder)
         self._reading = False
-        self.shown: Shown | None = None
-        self._log_scale = False
         self._sample_step: int | None = None
         self._pane: str | None = None
 
@@ -101,14 +59,13 @@ class MonitorScreen(DiapasonScreen):
                 yield Chart("loss", id="loss")
                 yield Page("samples", id="samples")
             with Vertical(id="right"):
-                for name, title in SIDES:
-                    yield Chart(title, id=name, classes="panel side")
+                yield from self.compose_panels()
                 yield Page("machine", id="machine")
                 yield Page("log", id="log")
 
     def on_mount(self) -> None:
         """Paint first, then read."""
-        self.query_one("#loss", Chart).border_subtitle = words.legend()
+        self.query_one("#loss", Chart).border_subtitle = legend()
         self.query_one("#loss").focus()
         self.query_one("#log", Page).anchor()
         self.top(self.folder.name)
@@ -146,12 +103,8 @@ class MonitorScreen(DiapasonScreen):
             return
         self.top(*words.headline(shown, self.size.width - 2))
         self._draw_words(shown)
-        if before is None or (before.curves, before.evals, before.checkpoints) != (
-            shown.curves,
-            shown.evals,
-            shown.checkpoints,
-        ):
-            self._draw_charts(shown)
+        if before is None or _drawn(before) != _drawn(shown):
+            self.draw_charts()
         if before is None or before.answers != shown.answers:
             self._draw_samples(shown)
         self.query_one("#log", Page).show(words.log_text(shown.log))
@@ -164,11 +117,6 @@ class MonitorScreen(DiapasonScreen):
         progress.refresh()
         lines = [words.facts_line(shown, self.has_class("-narrow")), *words.notes(shown)]
         self.query_one("#facts", Static).update(Content("\n").join(lines))
-
-    def _draw_charts(self, shown: Shown) -> None:
-        self.query_one("#loss", Chart).show(words.loss_plot(shown, self._log_scale))
-        for name, _ in SIDES:
-            self.query_one(f"#{name}", Chart).show(words.side_plot(shown, name))
 
     def _draw_samples(self, shown: Shown) -> None:
         steps = shown.sample_steps
@@ -228,7 +176,9 @@ class MonitorScreen(DiapasonScreen):
         return sorted(self.ACTIONS, key=lambda action: action.footer and self.why_not(action) is not None)
 
     def action_back(self) -> None:
-        """From one pane back to all, else to the screen before."""
+        """From a place read to none, from one pane to all, else to the screen before."""
+        if self.clear_cursor():
+            return
         if self._pane is not None:
             self._only(None)
         else:
@@ -303,13 +253,6 @@ class MonitorScreen(DiapasonScreen):
         """Judge pairs."""
         self.diapason.open("judge", run=self.folder)
 
-    def action_log_scale(self) -> None:
-        """Change the loss axis."""
-        self._log_scale = not self._log_scale
-        self.query_one("#loss", Chart).border_title = "loss, log scale" if self._log_scale else "loss"
-        if self.shown is not None:
-            self._draw_charts(self.shown)
-
     def action_log(self) -> None:
         """Show the log, or go back to the samples."""
         if self._pane is not None:
@@ -323,7 +266,7 @@ class MonitorScreen(DiapasonScreen):
         self._only("loss")
 
     def action_pane_course(self) -> None:
-        """Only rate, norm and speed."""
+        """Only the small charts."""
         self._only("course")
 
     def action_pane_samples(self) -> None:
@@ -339,7 +282,14 @@ class MonitorScreen(DiapasonScreen):
         self.remove_class("-log")
         for name in PANES:
             self.set_class(name == self._pane, f"-pane-{name}")
-        self.query_one("#learning_rate" if self._pane == "course" else f"#{self._pane or 'loss'}").focus()
+        first = self._panels[0] if self._panels else "machine"
+        self.query_one(f"#{first if self._pane == 'course' else self._pane or 'loss'}").focus()
+
+    def toggle_panel(self, name: str) -> None:
+        """Open or close a small chart, where the small charts can be seen."""
+        super().toggle_panel(name)
+        if name in self._panels and (self._pane is not None or self.has_class("-narrow")) and self._pane != "course":
+            self._only("course")
 
     def action_earlier_samples(self) -> None:
         """Answers of an earlier step."""
@@ -380,5 +330,11 @@ class MonitorScreen(DiapasonScreen):
         self.folder, self.shown, self._sample_step = run, None, None
         self._reader = MonitorReader(run)
         self._reading = False
+        self.axis = Axis(by=self.axis.by)
         self.top(run.name)
         self._read()
+
+
+def _drawn(shown: Shown) -> tuple[object, ...]:
+    """What the charts show of it."""
+    return shown.lines, shown.hardware, shown.evals, shown.checkpoints, shown.restarts, shown.retries, shown.step

@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.runs.course import Course
 from core.runs.folder import RunFolder
+from core.runs.machine import MachineCourse
 from core.runs.series import number, whole
+from core.runs.tail import Tail
 from core.runs.view import RunView
-from tui.widgets.chart import Curve, Point
-from tui.widgets.decimate import Decimated, smooth
+from tui.screens.monitor_axis import Knots, knots
+from tui.screens.monitor_curves import Line, Lines
+from tui.widgets.chart import Point
 
 LOG_LINES = 400
 # A run whose runner lives but which has written nothing for this long is worth a word (a monitor's habit: leet's).
@@ -74,7 +78,11 @@ class Shown:
     jobs: tuple[JobState, ...]
     mirror: dict[str, Any] | None = None
     answers: dict[int, tuple[Answer, ...]] = field(default_factory=dict[int, tuple[Answer, ...]])
-    curves: dict[str, tuple[Curve, ...]] = field(default_factory=dict[str, tuple[Curve, ...]])
+    knots: Knots = field(default_factory=Knots, compare=False)
+    lines: dict[str, Line] = field(default_factory=dict[str, Line])
+    hardware: dict[str, tuple[Line, ...]] = field(default_factory=dict[str, tuple[Line, ...]])
+    clip: float = math.nan
+    retries: tuple[float, ...] = ()
     log: tuple[str, ...] = ()
 
     @property
@@ -89,28 +97,33 @@ class MonitorReader:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self._view: RunView | None = None
-        self._series = {name: Decimated() for name in ("loss", "grad_norm", "learning_rate", "tokens_per_second")}
+        self._begin()
+        self._knots = Knots()
+        self._lines = Lines()
+        self._machine = MachineCourse(folder.gpu)
+        self._runner = Tail(folder.runner_events)
+        self._retries: list[float] = []
         self._log_mark: Any = None
         self._log: tuple[str, ...] = ()
 
     def read(self) -> Shown:
         """Look at the run now."""
         if self._view is None:
-            self._view = RunView(self.folder)
+            self._view = RunView(self.folder, self._begin)
         else:
             self._view.refresh()
-        view = self._view
-        steps = view.steps
-        xs = [float(step) for step in steps.step]
-        for name, series in self._series.items():
-            series.follow(xs, getattr(steps, name))
+        view, course = self._view, self._course
+        self._machine.refresh()
+        for event in self._runner.read():
+            if event.get("event") == "oom_retry":
+                self._retries.append(number(event.get("t")))
+        if course.taken != self._taken:
+            self._taken, self._knots = course.taken, knots(course)
         self._read_log(view)
-        last = len(steps) - 1
         recipe = view.folder.spec().get("recipe")
-        train = recipe.get("train") if isinstance(recipe, dict) else None
+        found = recipe.get("train") if isinstance(recipe, dict) else None
+        train: dict[str, Any] = found if isinstance(found, dict) else {}
         epochs = number((view.start or {}).get("epochs"))
-        if math.isnan(epochs):
-            epochs = number(train.get("epochs")) if isinstance(train, dict) else math.nan
         return Shown(
             id=view.id,
             name=view.name,
@@ -121,18 +134,18 @@ class MonitorReader:
             step=view.step,
             total=view.total_steps,
             epoch=view.epoch,
-            epochs=epochs,
+            epochs=epochs if math.isfinite(epochs) else number(train.get("epochs")),
             left=view.eta_seconds,
             elapsed=view.elapsed_seconds,
             best=view.best,
             evals=tuple((number(row.get("step")), number(row.get("loss"))) for row in view.evals),
             checkpoints=tuple((whole(row.get("step")), bool(row.get("best"))) for row in view.checkpoints),
             restarts=tuple(view.restarts),
-            rate=steps.learning_rate[last] if last >= 0 else math.nan,
-            norm=steps.grad_norm[last] if last >= 0 else math.nan,
-            speed=_recent_mean(steps.tokens_per_second),
-            tokens=steps.tokens[last] if last >= 0 else math.nan,
-            bad_loss=next((step for step, loss in zip(steps.step, steps.loss) if not math.isfinite(loss)), None),
+            rate=_last(course.learning_rate),
+            norm=_last(course.grad_norm),
+            speed=_recent_mean(course.tokens_per_second),
+            tokens=_last(course.tokens),
+            bad_loss=course.bad_loss,
             peak=number((view.preflight or {}).get("peak_memory_bytes")),
             machine=view.gpu or {},
             silent=_silence(view),
@@ -140,9 +153,18 @@ class MonitorReader:
             jobs=tuple(_job(job) for job in view.jobs()),
             mirror=view.mirror,
             answers=_answers(view.samples),
-            curves={name: _curves(name, series) for name, series in self._series.items()},
+            knots=self._knots,
+            lines=self._lines.of_steps(course),
+            hardware=self._lines.of_machine(self._machine),
+            clip=number(train.get("max_grad_norm")),
+            retries=tuple(self._retries),
             log=self._log,
         )
+
+    def _begin(self) -> Course:
+        """A course for the view, which starts over where its file was replaced."""
+        self._course, self._taken = Course(), -1
+        return self._course
 
     def _read_log(self, view: RunView) -> None:
         path = view.folder.attempt_log(view.attempt)
@@ -156,14 +178,8 @@ class MonitorReader:
             self._log = tuple(line.rstrip("\r\n").rpartition("\r")[2] for line in view.log_tail(LOG_LINES))
 
 
-def _curves(name: str, series: Decimated) -> tuple[Curve, ...]:
-    """The course of a column, raw and smooth."""
-    buckets = series.buckets
-    raw = Curve("$text-disabled", band=[(bucket.x, bucket.low, bucket.high) for bucket in buckets if bucket.count])
-    points = sum(bucket.points for bucket in buckets)
-    # The rate is exact: smoothing would show one that never was.
-    span = 0.01 if name == "learning_rate" else max(2.0, points / 60)
-    return raw, Curve("$accent" if name == "loss" else "$text-muted", smooth(buckets, span))
+def _last(values: Sequence[float]) -> float:
+    return values[-1] if values else math.nan
 
 
 def _recent_mean(values: Sequence[float], count: int = 20) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,13 +34,14 @@ class Bucket:
 
 
 class Decimated:
-    """Follows a growing series: only new points cost time, and never more than 640 buckets are kept.
+    """Follows a growing series: only new points cost time, and never more than `most` buckets are kept.
 
     Values that are not finite count for nothing: a bucket of such values alone is a gap.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
         self.buckets: list[Bucket] = []
+        self._most = most
         self._size = 1
         self._taken = 0
         self._last_x = -math.inf
@@ -51,14 +53,25 @@ class Decimated:
         if len(xs) == self._taken:
             return False
         for place in range(self._taken, len(xs)):
-            self._add(xs[place], ys[place])
+            self.add(xs[place], ys[place])
         self._taken = len(xs)
         self._last_x = xs[-1]
         return True
 
-    def _add(self, x: float, y: float) -> None:
+    def cut(self, x: float) -> None:
+        """Forget what comes after `x`; a bucket that reaches across it goes as a whole."""
+        while self.buckets and self.buckets[-1].last > x:
+            self.buckets.pop()
+
+    def restore(self, buckets: list[Bucket]) -> None:
+        """Go on from `buckets` that another series of the same `most` has kept."""
+        self.buckets = buckets
+        self._size = max((bucket.points for bucket in buckets), default=1)
+
+    def add(self, x: float, y: float) -> None:
+        """Take one more point; `x` never falls."""
         if not self.buckets or self.buckets[-1].points >= self._size:
-            if len(self.buckets) >= MOST:
+            if len(self.buckets) >= self._most:
                 self._halve()
             if not self.buckets or self.buckets[-1].points >= self._size:
                 self.buckets.append(Bucket(x, x))
@@ -109,3 +122,30 @@ def smooth(buckets: Sequence[Bucket], span: float) -> list[tuple[float, float]]:
         weight = keep * weight + (1 - keep)
         found.append((bucket.x, average / weight))
     return found
+
+
+def merge(buckets: Sequence[Bucket], size: int) -> list[Bucket]:
+    """Each `size` neighbours as one."""
+    if size <= 1:
+        return list(buckets)
+    found: list[Bucket] = []
+    for place in range(0, len(buckets), size):
+        group = buckets[place : place + size]
+        found.append(
+            Bucket(
+                group[0].first,
+                group[-1].last,
+                min(one.low for one in group),
+                max(one.high for one in group),
+                sum(one.total for one in group),
+                sum(one.count for one in group),
+                sum(one.points for one in group),
+            )
+        )
+    return found
+
+
+def span(buckets: Sequence[Bucket], low: float, high: float) -> tuple[int, int]:
+    """The places, first and past the last, of the buckets that lie within or reach into `low` to `high`."""
+    first = bisect_left(buckets, low, key=lambda one: one.last)
+    return first, max(first, bisect_right(buckets, high, key=lambda one: one.first))
