@@ -235,8 +235,13 @@ class RunView:
 
     def log_tail(self, count: int) -> list[str]:
         """The last `count` lines of the job's log (the runner's, before the first attempt), raw: not yet inert."""
+        return last_lines(self.log_file, count)
+
+    @property
+    def log_file(self) -> Path:
+        """The job's log of the present attempt; the runner's, before the first."""
         log = self.folder.attempt_log(self.attempt)
-        return last_lines(log if self.attempt and log.exists() else self.folder.runner_log, count)
+        return log if self.attempt and log.exists() else self.folder.runner_log
 
     def jobs(self) -> list[RunView]:
         """The run's own jobs (evaluate, generate), oldest first, refreshed."""

@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 from core.runs.folder import RunFolder, find_run, list_runs
 from tui.actions import Action
+from tui.screens import monitor_pages as pages
 from tui.screens import monitor_text as words
 from tui.screens.monitor_axis import Axis
 from tui.screens.monitor_charts import ChartsScreen
@@ -19,7 +20,7 @@ from tui.widgets.chart import Chart
 from tui.widgets.page import Page
 
 EVERY_SECONDS = 1.0
-PANES = ("loss", "course", "samples", "log")
+PANES = ("loss", "course", "samples", "log", "events", "config")
 
 
 class Progress(Static):
@@ -62,12 +63,15 @@ class MonitorScreen(ChartsScreen):
                 yield from self.compose_panels()
                 yield Page("machine", id="machine")
                 yield Page("log", id="log")
+            yield Page("events", id="events")
+            yield Page("recipe", id="config")
 
     def on_mount(self) -> None:
         """Paint first, then read."""
         self.query_one("#loss", Chart).border_subtitle = legend()
         self.query_one("#loss").focus()
-        self.query_one("#log", Page).anchor()
+        for name in ("log", "events"):
+            self.query_one(f"#{name}", Page).anchor()
         self.top(self.folder.name)
         self.call_after_refresh(self._read)
         self.set_interval(EVERY_SECONDS, self._read)
@@ -107,9 +111,16 @@ class MonitorScreen(ChartsScreen):
             self.draw_charts()
         if before is None or before.answers != shown.answers:
             self._draw_samples(shown)
-        self.query_one("#log", Page).show(words.log_text(shown.log))
+        self._draw_pages(shown)
         self.query_one("#machine", Page).show(words.machine_text(shown))
         self.refresh_keys()
+
+    def _draw_pages(self, shown: Shown) -> None:
+        log = self.query_one("#log", Page)
+        log.border_title = pages.log_title(shown)
+        log.show(pages.log_text(shown.log, shown.needle))
+        self.query_one("#events", Page).show(pages.events_text(shown.events))
+        self.query_one("#config", Page).show(pages.config_text(shown.recipe))
 
     def _draw_words(self, shown: Shown) -> None:
         progress = self.query_one(Progress)
@@ -177,9 +188,11 @@ class MonitorScreen(ChartsScreen):
 
     def action_back(self) -> None:
         """From a place read to none, from one pane to all, else to the screen before."""
-        if self.clear_cursor():
+        if self._reader.needle:
+            self._find("")
+        elif self.clear_cursor():
             return
-        if self._pane is not None:
+        elif self._pane is not None:
             self._only(None)
         else:
             super().action_back()
@@ -276,6 +289,28 @@ class MonitorScreen(ChartsScreen):
     def action_pane_log(self) -> None:
         """Only the log."""
         self._only("log")
+
+    def action_pane_events(self) -> None:
+        """Only what happened."""
+        self._only("events")
+
+    def action_pane_config(self) -> None:
+        """Only the recipe."""
+        self._only("config")
+
+    def action_find(self) -> None:
+        """Ask for a text and show the log's lines that hold it."""
+
+        def found(needle: str) -> None:
+            if self._pane != "log":
+                self._only("log")
+            self._find(needle)
+
+        self.ask("Lines of the log that hold", found, value=self._reader.needle)
+
+    def _find(self, needle: str) -> None:
+        self._reader.needle = needle
+        self._read()
 
     def _only(self, pane: str | None) -> None:
         self._pane = None if pane == self._pane else pane

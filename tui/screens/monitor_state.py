@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,13 +14,14 @@ from core.runs.course import Course
 from core.runs.folder import RunFolder
 from core.runs.machine import MachineCourse
 from core.runs.series import number, whole
-from core.runs.tail import Tail
+from core.runs.tail import Tail, last_lines, lines_with
 from core.runs.view import RunView
 from tui.screens.monitor_axis import Knots, knots
 from tui.screens.monitor_curves import Line, Lines
 from tui.widgets.chart import Point
 
 LOG_LINES = 400
+EVENTS = 500
 # A run whose runner lives but which has written nothing for this long is worth a word (a monitor's habit: leet's).
 SILENT_SECONDS = 600.0
 
@@ -84,6 +86,9 @@ class Shown:
     clip: float = math.nan
     retries: tuple[float, ...] = ()
     log: tuple[str, ...] = ()
+    needle: str = ""
+    events: tuple[dict[str, Any], ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def sample_steps(self) -> list[int]:
@@ -103,6 +108,8 @@ class MonitorReader:
         self._machine = MachineCourse(folder.gpu)
         self._runner = Tail(folder.runner_events)
         self._retries: list[float] = []
+        self._notes: deque[dict[str, Any]] = deque(maxlen=EVENTS)
+        self.needle = ""
         self._log_mark: Any = None
         self._log: tuple[str, ...] = ()
 
@@ -115,14 +122,14 @@ class MonitorReader:
         view, course = self._view, self._course
         self._machine.refresh()
         for event in self._runner.read():
+            self._notes.append(event)
             if event.get("event") == "oom_retry":
                 self._retries.append(number(event.get("t")))
         if course.taken != self._taken:
             self._taken, self._knots = course.taken, knots(course)
         self._read_log(view)
-        recipe = view.folder.spec().get("recipe")
-        found = recipe.get("train") if isinstance(recipe, dict) else None
-        train: dict[str, Any] = found if isinstance(found, dict) else {}
+        recipe = _mapping(view.folder.spec().get("recipe"))
+        train = _mapping(recipe.get("train"))
         epochs = number((view.start or {}).get("epochs"))
         return Shown(
             id=view.id,
@@ -159,6 +166,9 @@ class MonitorReader:
             clip=number(train.get("max_grad_norm")),
             retries=tuple(self._retries),
             log=self._log,
+            needle=self.needle,
+            events=_happened(self._notes, view.log),
+            recipe=recipe,
         )
 
     def _begin(self) -> Course:
@@ -167,15 +177,31 @@ class MonitorReader:
         return self._course
 
     def _read_log(self, view: RunView) -> None:
-        path = view.folder.attempt_log(view.attempt)
+        path, needle = view.log_file, self.needle
         try:
-            about = os.stat(path)  # noqa: PTH116
-            mark: Any = (path, about.st_size, about.st_mtime_ns)
+            about = path.stat()
+            mark: Any = (path, about.st_size, about.st_mtime_ns, needle)
         except OSError:
-            mark = (path, None, view.status)
+            mark = (path, None, view.status, needle)
         if mark != self._log_mark:
             self._log_mark = mark
-            self._log = tuple(line.rstrip("\r\n").rpartition("\r")[2] for line in view.log_tail(LOG_LINES))
+            lines = lines_with(path, needle, LOG_LINES) if needle else last_lines(path, LOG_LINES)
+            self._log = tuple(lines)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _happened(notes: Iterable[dict[str, Any]], log: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """What the runner did and what the job said, by the clock."""
+    found = [*notes, *log[-EVENTS:]]
+    return tuple(sorted(found, key=lambda event: _clock(event.get("t")))[-EVENTS:])
+
+
+def _clock(value: Any) -> float:
+    moment = number(value)
+    return moment if math.isfinite(moment) else 0.0
 
 
 def _last(values: Sequence[float]) -> float:

@@ -1,9 +1,8 @@
-"""The monitor in words: top line, progress, facts, notes, samples, log, machine."""
+"""The monitor in words: top line, progress, facts, notes, samples, machine."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from textual.content import Content
@@ -172,7 +171,7 @@ def _millions(value: float) -> str:
     return count(value) if value < 1e6 else f"{value / 1e6:.1f} M"
 
 
-# -- samples, log, machine --------------------------------------------------------------------------------------
+# -- samples, machine --------------------------------------------------------------------------------------
 
 
 def samples_text(shown: Shown, step: int | None) -> Content:
@@ -196,13 +195,6 @@ def samples_text(shown: Shown, step: int | None) -> Content:
             parts += [("wanted".ljust(width) + "  ", "$text-muted"), (visible(answer.reference), "$text-muted"), "\n"]
         parts.append("\n")
     return Content.assemble(*parts).rstrip()
-
-
-def log_text(lines: Sequence[str]) -> Content:
-    """The log's tail."""
-    if not lines:
-        return Content.styled("the log is empty", "$text-muted")
-    return Content("\n".join(visible(line) for line in lines))
 
 
 def machine_short(sample: dict[str, Any]) -> str:
