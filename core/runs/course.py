@@ -58,3 +58,17 @@ class Course(Series):
         self.worked = worked[-1].high if worked else 0.0
         if self.bad_loss is not None and self.bad_loss > step:
             self.bad_loss = None
+
+    def keep(self) -> dict[str, Any]:
+        """All but the columns, as JSON (with NaN)."""
+        return {"recent": {name: getattr(self, name) for name in _RECENT_COLUMNS}, "worked": self.worked,
+                "bad_loss": self.bad_loss, "taken": self.taken}  # fmt: skip
+
+    def take_back(self, kept: dict[str, Any]) -> None:
+        """Go on from what `keep` gave."""
+        for name in _RECENT_COLUMNS:
+            setattr(self, name, kept["recent"][name])
+        self.worked, self.bad_loss, self.taken = kept["worked"], kept["bad_loss"], kept["taken"]
+
+
+_RECENT_COLUMNS = tuple(Series.__dataclass_fields__)

@@ -20,23 +20,23 @@ _CARDS = 4
 class MachineCourse:
     """Follows gpu.jsonl: each quantity against unix time, `columns[quantity][card]` (card 0 for the host's).
 
-    Units: percent, bytes, °C, watts. Only the first four cards are kept.
+    Units: percent, bytes, °C, watts. Only the first four cards are kept. `last` is the time of the last sample.
     """
 
     def __init__(self, path: Path) -> None:
         self.columns: dict[str, list[Decimated]] = {name: [] for name in (*CARD, *HOST)}
         self.taken = 0
-        self._tail = Tail(path)
-        self._last = -math.inf
+        self.tail = Tail(path)
+        self.last = -math.inf
 
     def refresh(self) -> None:
         """Read what is new."""
-        for sample in self._tail.read():
+        for sample in self.tail.read():
             moment = number(sample.get("t"))
             if not math.isfinite(moment):
                 continue
             # Where the clock was put back, time stands still until it has caught up.
-            self._last = max(self._last, moment)
+            self.last = max(self.last, moment)
             self.taken += 1
             cards: Any = sample.get("gpus")
             cards = [card for card in cards if isinstance(card, dict)] if isinstance(cards, list) else []
@@ -50,4 +50,4 @@ class MachineCourse:
         column = self.columns[name]
         while len(column) <= place:
             column.append(Decimated(FINE))
-        column[place].add(self._last, value)
+        column[place].add(self.last, value)

@@ -24,6 +24,15 @@ class Tail:
         self._offset = 0
         self._inode = 0
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """(inode, offset) up to which the file was read."""
+        return self._inode, self._offset
+
+    def seek(self, position: tuple[int, int]) -> None:
+        """Go on from a `position` that another reader of the file has reached."""
+        self._inode, self._offset = position
+
     def read(self) -> Iterator[dict[str, Any]]:
         """Yield what is new; nothing where the file is missing or unreadable."""
         try:

@@ -6,7 +6,6 @@ import math
 import re
 import time
 from bisect import bisect_right
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from core.runs.status import status_of
 from core.runs.tail import Tail, last_lines, last_object
 
 _ETA_STEPS = 50
+_KEPT = ("evals", "checkpoints", "samples", "restarts", "log", "preflight", "progress", "start", "end")
 
 
 class RunView:
@@ -30,21 +30,25 @@ class RunView:
         preflight, start, end: the last event of that name. gpu: the last hardware sample.
     """
 
-    def __init__(self, folder: RunFolder, steps: Callable[[], Series] = Series) -> None:
-        """Look at `folder`; `steps` makes the columns that the steps go to, `core.runs.course.Course` for a bounded
-        one."""
+    def __init__(self, folder: RunFolder, steps: Series | None = None, kept: dict[str, Any] | None = None) -> None:
+        """Look at `folder`; the steps go to `steps`. `kept`: what `keep` gave an earlier reader with the same steps.
+
+        Raises:
+            KeyError, TypeError, ValueError: where `kept` is none of that.
+        """
         self.folder = folder
-        self._new_steps = steps
         self.status = ""
         self.state: dict[str, Any] = {}
         self.gpu: dict[str, Any] | None = None
         self._signature: tuple[Any, ...] = ()
         self._jobs: dict[str, RunView] = {}
-        self._reset()
+        self._reset(Series() if steps is None else steps)
+        if kept is not None:
+            self._take_back(kept)
         self.refresh()
 
-    def _reset(self) -> None:
-        self.steps = self._new_steps()
+    def _reset(self, steps: Series) -> None:
+        self.steps = steps
         self.evals: list[dict[str, Any]] = []
         self.checkpoints: list[dict[str, Any]] = []
         self.samples: list[dict[str, Any]] = []
@@ -59,6 +63,23 @@ class RunView:
         self._seconds = 0.0
         self._first: float | None = None
         self._last: float | None = None
+
+    def keep(self) -> dict[str, Any]:
+        """All that was read but the steps, as JSON (with NaN), to go on from later."""
+        return {
+            **{name: getattr(self, name) for name in _KEPT},
+            "events": self._events.position,
+            "answers": self._answers.position,
+            "worked": [self._seconds, self._first, self._last],
+        }
+
+    def _take_back(self, kept: dict[str, Any]) -> None:
+        for name in _KEPT:
+            setattr(self, name, kept[name])
+        for tail, name in ((self._events, "events"), (self._answers, "answers")):
+            inode, offset = kept[name]
+            tail.seek((int(inode), int(offset)))
+        self._seconds, self._first, self._last = kept["worked"]
 
     def refresh(self) -> bool:
         """Read what was written since the last call. True where anything changed."""

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.files import JsonlWriter, Lock, write_json
 from core.runs.course import FINE, Course
+from core.runs.course_cache import cache_file
 from core.runs.folder import RunFolder
 from tests.fake_run import make_run, write_events
 from tests.tui.screen_text import shown, until
@@ -216,6 +217,17 @@ def test_the_window_stays_within_the_course(keys: list[str], last: int) -> None:
         low, high = axis.steps
         assert -1e-6 <= low < high <= last + 1e-6
         assert axis.cursor is None or -1e-6 <= axis.cursor <= last + 1e-6
+
+
+def test_a_second_look_goes_on_from_the_first() -> None:
+    run = make_run(status="stopped", steps=6000, total_steps=6000, every=1000)
+    first = MonitorReader(run).read()
+    assert cache_file(run).exists()
+    again = MonitorReader(run).read()
+    for name, line in first.lines.items():
+        assert list(line.buckets) == list(again.lines[name].buckets) and line.smooth == again.lines[name].smooth
+    assert (again.step, again.evals, again.best, again.tokens) == (6000, first.evals, first.best, first.tokens)
+    assert again.knots == first.knots
 
 
 def event(step: int, **values: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.runs import course_cache
 from core.runs.course import Course
 from core.runs.folder import RunFolder
 from core.runs.machine import MachineCourse
@@ -22,6 +23,8 @@ from tui.widgets.chart import Point
 
 LOG_LINES = 400
 EVENTS = 500
+# Steps that are read again at the next look, at most: a tenth of a second's work.
+SAVE_EVERY = 5000
 # A run whose runner lives but which has written nothing for this long is worth a word (a monitor's habit: leet's).
 SILENT_SECONDS = 600.0
 
@@ -102,7 +105,8 @@ class MonitorReader:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self._view: RunView | None = None
-        self._begin()
+        self._course = Course()
+        self._taken = self._saved = -1
         self._knots = Knots()
         self._lines = Lines()
         self._machine = MachineCourse(folder.gpu)
@@ -115,12 +119,7 @@ class MonitorReader:
 
     def read(self) -> Shown:
         """Look at the run now."""
-        if self._view is None:
-            self._view = RunView(self.folder, self._begin)
-        else:
-            self._view.refresh()
-        view, course = self._view, self._course
-        self._machine.refresh()
+        view, course = self._look()
         for event in self._runner.read():
             self._notes.append(event)
             if event.get("event") == "oom_retry":
@@ -171,10 +170,20 @@ class MonitorReader:
             recipe=recipe,
         )
 
-    def _begin(self) -> Course:
-        """A course for the view, which starts over where its file was replaced."""
-        self._course, self._taken = Course(), -1
-        return self._course
+    def _look(self) -> tuple[RunView, Course]:
+        """Follow the run's files, at first from what an earlier look has kept of them."""
+        if self._view is not None:
+            self._view.refresh()
+        elif found := course_cache.load(self.folder):
+            self._view, self._course, self._machine = found
+            self._saved = self._course.taken
+        else:
+            self._view = RunView(self.folder, self._course)
+        self._machine.refresh()
+        if self._course.taken - self._saved >= SAVE_EVERY:
+            self._saved = self._course.taken
+            course_cache.save(self._view, self._course, self._machine)
+        return self._view, self._course
 
     def _read_log(self, view: RunView) -> None:
         path, needle = view.log_file, self.needle

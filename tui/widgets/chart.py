@@ -285,7 +285,7 @@ class Chart(Widget, can_focus=True):
     def __init__(self, title: str = "", *, id: str | None = None, classes: str = "panel") -> None:
         super().__init__(id=id, classes=classes)
         self.border_title = title
-        self._plot = Plot()
+        self._plot = Plot(empty="reading …")
         self._lines: list[Content] = []
         self._drawn: tuple[int, int] | None = None
 
@@ -294,6 +294,11 @@ class Chart(Widget, can_focus=True):
         self._plot = plot
         self._drawn = None
         self.refresh()
+
+    @property
+    def lines(self) -> list[Content]:
+        """What was last drawn."""
+        return self._lines
 
     @property
     def columns(self) -> int:
