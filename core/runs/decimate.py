@@ -129,19 +129,22 @@ def merge(buckets: Sequence[Bucket], size: int) -> list[Bucket]:
     if size <= 1:
         return list(buckets)
     found: list[Bucket] = []
-    for place in range(0, len(buckets), size):
-        group = buckets[place : place + size]
-        found.append(
-            Bucket(
-                group[0].first,
-                group[-1].last,
-                min(one.low for one in group),
-                max(one.high for one in group),
-                sum(one.total for one in group),
-                sum(one.count for one in group),
-                sum(one.points for one in group),
-            )
-        )
+    into, left = None, 0
+    for one in buckets:
+        if into is None or not left:
+            into = Bucket(one.first, one.last, one.low, one.high, one.total, one.count, one.points)
+            found.append(into)
+            left = size - 1
+            continue
+        left -= 1
+        into.last = one.last
+        if one.low < into.low:
+            into.low = one.low
+        if one.high > into.high:
+            into.high = one.high
+        into.total += one.total
+        into.count += one.count
+        into.points += one.points
     return found
 
 

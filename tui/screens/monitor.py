@@ -320,9 +320,9 @@ class MonitorScreen(ChartsScreen):
         first = self._panels[0] if self._panels else "machine"
         self.query_one(f"#{first if self._pane == 'course' else self._pane or 'loss'}").focus()
 
-    def toggle_panel(self, name: str) -> None:
+    async def toggle_panel(self, name: str) -> None:
         """Open or close a small chart, where the small charts can be seen."""
-        super().toggle_panel(name)
+        await super().toggle_panel(name)
         if name in self._panels and (self._pane is not None or self.has_class("-narrow")) and self._pane != "course":
             self._only("course")
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from textual.content import Content
+
 from tui.screens import monitor_plots as plots
 from tui.screens.base import DiapasonScreen
 from tui.screens.monitor_axis import MODES, Axis
@@ -14,6 +16,8 @@ from tui.widgets.chart import Chart
 
 _FAR = 10
 _PAN = 0.5
+# A short terminal has no room for more panels beside the rest.
+_LATE = 2
 
 
 class ChartsScreen(DiapasonScreen):
@@ -29,13 +33,11 @@ class ChartsScreen(DiapasonScreen):
             setattr(self, f"action_panel_{panel.name}", partial(self.toggle_panel, panel.name))
 
     def compose_panels(self) -> Any:
-        """The small charts."""
-        for panel in plots.PANELS:
-            yield Chart(panel.title, id=panel.name, classes="panel side")
-
-    def on_mount(self) -> None:
-        """Show the panels that are open."""
-        self._show_panels()
+        """The small charts that are open; the last ones late, where a terminal is too short for them."""
+        for place, name in enumerate(self._panels):
+            chart = _chart(name)
+            chart.set_class(place >= _LATE, "-late")
+            yield chart
 
     # -- drawing ------------------------------------------------------------------------------------------
 
@@ -45,16 +47,21 @@ class ChartsScreen(DiapasonScreen):
         if shown is None:
             return
         self.axis = axis = replace(self.axis, knots=shown.knots, last=float(max(1, shown.step)))
-        self._draw_chart("loss", plots.loss_plot(shown, axis, self._log_scale))
+        self._draw_chart("loss", plots.loss_plot(shown, axis, self._log_scale, self._dots("loss")))
         for panel in plots.PANELS:
             if panel.name in self._panels:
-                self._draw_chart(panel.name, plots.side_plot(shown, panel, axis))
+                self._draw_chart(panel.name, plots.side_plot(shown, panel, axis, self._dots(panel.name)))
+
+    def _dots(self, name: str) -> int:
+        return 2 * max(1, self.query_one(f"#{name}", Chart).content_size.width)
 
     def _draw_chart(self, name: str, plot: plots.Plot) -> None:
         chart = self.query_one(f"#{name}", Chart)
         chart.show(plot)
         read = plots.reading(self.shown, self.axis, name) if self.shown is not None else None
-        chart.border_subtitle = read or (plots.legend() if name == "loss" else "")
+        below = (read or (plots.legend() if name == "loss" else Content())).markup
+        if chart.border_subtitle != below:
+            chart.border_subtitle = below
 
     def _move_axis(self, axis: Axis) -> None:
         self.axis = axis
@@ -137,18 +144,30 @@ class ChartsScreen(DiapasonScreen):
 
     # -- panels -------------------------------------------------------------------------------------------
 
-    def toggle_panel(self, name: str) -> None:
+    async def toggle_panel(self, name: str) -> None:
         """Open a small chart, or close it; where four are open the oldest one gives way."""
         if name in self._panels:
             self._panels.remove(name)
+            await self._close(name)
         else:
-            self._panels = [*self._panels, name][-plots.MOST_OPEN :]
-        self._show_panels()
-        self.draw_charts()
+            if len(self._panels) == plots.MOST_OPEN:
+                await self._close(self._panels.pop(0))
+            self._panels.append(name)
+            await self.mount(_chart(name), before="#machine")
+        self._mark_late()
+        self.call_after_refresh(self.draw_charts)
 
-    def _show_panels(self) -> None:
-        for panel in plots.PANELS:
-            chart = self.query_one(f"#{panel.name}", Chart)
-            chart.set_class(panel.name not in self._panels, "-off")
-            # A short terminal has no room for more than two.
-            chart.set_class(panel.name in self._panels[2:], "-late")
+    async def _close(self, name: str) -> None:
+        chart = self.query_one(f"#{name}", Chart)
+        if self.focused is chart:
+            self.query_one("#loss").focus()
+        await chart.remove()
+
+    def _mark_late(self) -> None:
+        for name in self._panels:
+            self.query_one(f"#{name}", Chart).set_class(name in self._panels[_LATE:], "-late")
+
+
+def _chart(name: str) -> Chart:
+    title = next(panel.title for panel in plots.PANELS if panel.name == name)
+    return Chart(title, id=name, classes="panel side")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from core.runs.decimate import MOST, Bucket, merge, span
+from core.runs.decimate import MOST, Bucket
 from tui.columns import Part
 from tui.format import count, duration, gigabytes, loss, small
 from tui.screens.monitor_axis import Axis
@@ -49,15 +49,18 @@ PANELS = (
 FIRST, MOST_OPEN = ("learning_rate", "grad_norm", "tokens_per_second"), 4
 
 
-def loss_plot(shown: Shown, axis: Axis, log: bool) -> Plot:
-    """Training loss raw and smooth, validation loss with its best, checkpoints and what happened on the axis."""
+def loss_plot(shown: Shown, axis: Axis, log: bool, dots: int = MOST) -> Plot:
+    """Training loss raw and smooth, validation loss with its best, checkpoints and what happened on the axis.
+
+    `dots`: the columns of dots that the chart has.
+    """
     best = shown.best[0] if shown.best else None
     low, high = axis.steps
     evals = [point for point in shown.evals if low <= point[0] <= high]
     rest = [(axis.at(step), value) for step, value in evals if step != best]
     top = [(axis.at(step), value) for step, value in evals if step == best]
     return Plot(
-        _curves(shown.lines.get("loss", Line()), axis, "$accent"),
+        _curves(shown.lines.get("loss", Line()), axis, "$accent", dots),
         [Marks("$foreground", rest, "◇"), Marks("bold $foreground", top, "◆")],
         _ticks(shown, axis),
         log=log,
@@ -69,14 +72,14 @@ def loss_plot(shown: Shown, axis: Axis, log: bool) -> Plot:
     )
 
 
-def side_plot(shown: Shown, panel: Panel, axis: Axis) -> Plot:
+def side_plot(shown: Shown, panel: Panel, axis: Axis, dots: int = MOST) -> Plot:
     """One of the smaller charts."""
     curves: tuple[Curve, ...] = ()
     if panel.name in shown.lines:
-        curves = _curves(shown.lines[panel.name], axis, "$text-muted")
+        curves = _curves(shown.lines[panel.name], axis, "$text-muted", dots)
     else:
         for place, line in enumerate(shown.hardware.get(panel.name, ())):
-            curves += (_machine_curve(line, axis, "$accent" if place == 0 else "$text-muted"),)
+            curves += (_machine_curve(line, axis, "$accent" if place == 0 else "$text-muted", dots),)
     return Plot(
         curves,
         ticks=[tick for tick in _ticks(shown, axis) if tick[1] in _HAPPENED],
@@ -110,16 +113,13 @@ def _cursor(axis: Axis) -> float | None:
     return None if axis.cursor is None else axis.at(axis.cursor)
 
 
-def _curves(line: Line, axis: Axis, style: str) -> tuple[Curve, ...]:
+def _curves(line: Line, axis: Axis, style: str, dots: int) -> tuple[Curve, ...]:
     """The course within the axis, raw and smooth."""
-    first, last = span(line.buckets, *axis.steps)
-    size = max(1, math.ceil((last - first) / MOST))
-    buckets = merge(line.buckets[first:last], size)
+    buckets, smooth = line.part(*axis.steps, dots)
     places = [axis.at(bucket.x) for bucket in buckets]
-    ends = (min(last, first + (place + 1) * size) - 1 for place in range(len(buckets)))
     return (
         Curve("$text-disabled", band=_band(places, buckets)),
-        Curve(style, list(zip(places, (line.smooth[end] for end in ends)))),
+        Curve(style, list(zip(places, smooth))),
     )
 
 
@@ -127,10 +127,9 @@ def _band(places: list[float], buckets: list[Bucket]) -> list[tuple[float, float
     return [(x, bucket.low, bucket.high) for x, bucket in zip(places, buckets) if bucket.count]
 
 
-def _machine_curve(line: Line, axis: Axis, style: str) -> Curve:
+def _machine_curve(line: Line, axis: Axis, style: str, dots: int) -> Curve:
     low, high = axis.steps
-    first, last = span(line.buckets, axis.moment(low), axis.moment(high))
-    buckets = merge(line.buckets[first:last], max(1, math.ceil((last - first) / MOST)))
+    buckets, _ = line.part(axis.moment(low), axis.moment(high), dots)
     return Curve(style, [(axis.at(axis.step_of(bucket.x)), bucket.mean) for bucket in buckets])
 
 

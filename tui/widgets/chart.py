@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from textual.content import Content
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.visual import Visual
 from textual.widget import Widget
@@ -277,6 +278,10 @@ def _axis(grid: _Grid, plot: Plot, margin: int) -> Content:
     return Content.assemble((" " * margin + "└", "$text-disabled"), *cells)
 
 
+def _same(before: list[Content], after: list[Content]) -> bool:
+    return [(line.plain, line.spans) for line in before] == [(line.plain, line.spans) for line in after]
+
+
 class Chart(Widget, can_focus=True):
     """Shows a Plot; drawn again only when the plot or the size changes."""
 
@@ -290,10 +295,17 @@ class Chart(Widget, can_focus=True):
         self._drawn: tuple[int, int] | None = None
 
     def show(self, plot: Plot) -> None:
-        """Show `plot` from now on."""
+        """Show `plot` from now on; only lines that differ are painted again."""
         self._plot = plot
-        self._drawn = None
-        self.refresh()
+        size = (self.content_size.width, self.content_size.height)
+        if self._drawn != size:
+            self._drawn = None
+            self.refresh()
+            return
+        before, self._lines = self._lines, draw(plot, *size)
+        for y in range(max(len(before), len(self._lines))):
+            if not _same(before[y : y + 1], self._lines[y : y + 1]):
+                self.refresh(Region(0, y, size[0], 1))
 
     @property
     def lines(self) -> list[Content]:
