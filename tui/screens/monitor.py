@@ -13,7 +13,9 @@ from tui.screens import monitor_pages as pages
 from tui.screens import monitor_text as words
 from tui.screens.monitor_axis import Axis
 from tui.screens.monitor_charts import ChartsScreen
+from tui.screens.monitor_commands import CommandsScreen
 from tui.screens.monitor_keys import ACTIONS
+from tui.screens.monitor_overlay import OverlayDialog, differences
 from tui.screens.monitor_plots import legend
 from tui.screens.monitor_state import MonitorReader, Shown
 from tui.widgets.chart import Chart
@@ -35,7 +37,7 @@ class Progress(Static):
         return words.progress_line(self.shown, self.content_size.width) if self.shown else Content()
 
 
-class MonitorScreen(ChartsScreen):
+class MonitorScreen(ChartsScreen, CommandsScreen):
     """One run, live."""
 
     CSS_PATH = "monitor.tcss"
@@ -120,7 +122,7 @@ class MonitorScreen(ChartsScreen):
         log.border_title = pages.log_title(shown)
         log.show(pages.log_text(shown.log, shown.needle))
         self.query_one("#events", Page).show(pages.events_text(shown.events))
-        self.query_one("#config", Page).show(pages.config_text(shown.recipe))
+        self.query_one("#config", Page).show(differences(shown) + pages.config_text(shown.recipe))
 
     def _draw_words(self, shown: Shown) -> None:
         progress = self.query_one(Progress)
@@ -143,30 +145,6 @@ class MonitorScreen(ChartsScreen):
             self._draw_words(self.shown)
 
     # -- why a key cannot act -----------------------------------------------------------------------------
-
-    @property
-    def _status(self) -> str:
-        return self.shown.status if self.shown else ""
-
-    def _is(self) -> str:
-        return f"{self.folder.name} is {words.WORDS.get(self._status, self._status) or 'not read yet'}"
-
-    def why_not_running(self) -> str | None:
-        """Only a run that works or waits takes commands."""
-        return None if self._status in ("running", "queued", "paused") else self._is()
-
-    def why_no_pause(self) -> str | None:
-        """Only a run that works or waits can be paused."""
-        return self._is() if self._status == "paused" else self.why_not_running()
-
-    def why_not_done(self) -> str | None:
-        """Only a completed run can be compared."""
-        done = self._status == "completed" or (self.shown is not None and self.shown.evaluated)
-        return None if done else f"{self._is()}, not trained to its end"
-
-    def why_not_resumable(self) -> str | None:
-        """Only a run that was cut off, paused, stopped or failed can be resumed."""
-        return None if self._status in ("interrupted", "unsupervised", "stopped", "failed", "paused") else self._is()
 
     def why_no_earlier(self) -> str | None:
         """The oldest run has none before it."""
@@ -196,75 +174,6 @@ class MonitorScreen(ChartsScreen):
             self._only(None)
         else:
             super().action_back()
-
-    def action_stop(self) -> None:
-        """Ask, then stop."""
-        from core.runs.commands import send
-
-        folder = self.folder
-
-        def stop() -> None:
-            send(folder, "stop")
-            self.say(f"{folder.name} was asked to stop; it saves a checkpoint first")
-
-        self.confirm(
-            f"Stop {folder.name}?",
-            stop,
-            detail="It saves a checkpoint first, and can be resumed from there.",
-            yes="Stop it",
-        )
-
-    def action_pause(self) -> None:
-        """Pause the run."""
-        from core.runs.commands import send
-
-        send(self.folder, "pause")
-        self.say(f"{self.folder.name} was asked to pause; it saves a checkpoint first, and r resumes it")
-
-    def action_kill(self) -> None:
-        """Ask, then kill."""
-        from core.runs.commands import send
-
-        folder = self.folder
-
-        def kill() -> None:
-            send(folder, "kill")
-            self.say(f"{folder.name} is being killed")
-
-        self.confirm(
-            f"Kill {folder.name}?",
-            kill,
-            detail="Nothing is saved; it can be resumed from the last sealed checkpoint.",
-            yes="Kill it",
-        )
-
-    def action_checkpoint(self) -> None:
-        """Ask the run for a checkpoint."""
-        from core.runs.commands import send
-
-        send(self.folder, "checkpoint")
-        self.say(f"{self.folder.name} was asked for a checkpoint; it comes at the next step")
-
-    def action_resume(self) -> None:
-        """Go on."""
-        from core.resuming import resume
-
-        folder = self.folder
-
-        def resumed(warnings: list[str]) -> None:
-            for line in warnings:
-                self.warn(line)
-            self.say(f"{folder.name} goes on")
-
-        self.background(lambda: resume(folder), resumed, group="resume")
-
-    def action_evaluation(self) -> None:
-        """Compare the arms."""
-        self.diapason.open("evaluation", run=self.folder)
-
-    def action_judge(self) -> None:
-        """Judge pairs."""
-        self.diapason.open("judge", run=self.folder)
 
     def action_log(self) -> None:
         """Show the log, or go back to the samples."""
@@ -311,6 +220,22 @@ class MonitorScreen(ChartsScreen):
     def _find(self, needle: str) -> None:
         self._reader.needle = needle
         self._read()
+
+    def why_no_others(self) -> str | None:
+        """A run needs another beside it."""
+        return None if len(list_runs()) > 1 else "there is no other run"
+
+    def action_overlay(self) -> None:
+        """Choose the runs beside it."""
+        runs = [run for run in list_runs() if run.id != self.folder.id]
+
+        def chosen(ids: list[str] | None) -> None:
+            if ids is not None:
+                kept = {reader.folder.id: reader for reader in self._reader.beside}
+                self._reader.beside = tuple(kept.get(run.id) or MonitorReader(run) for run in runs if run.id in ids)
+                self._read()
+
+        self.app.push_screen(OverlayDialog(runs, [reader.folder.id for reader in self._reader.beside]), chosen)
 
     def _only(self, pane: str | None) -> None:
         self._pane = None if pane == self._pane else pane
@@ -363,7 +288,9 @@ class MonitorScreen(ChartsScreen):
         if run is None:
             return
         self.folder, self.shown, self._sample_step = run, None, None
+        beside = tuple(reader for reader in self._reader.beside if reader.folder.id != run.id)
         self._reader = MonitorReader(run)
+        self._reader.beside = beside
         self._reading = False
         self.axis = Axis(by=self.axis.by)
         self.top(run.name)
@@ -372,4 +299,14 @@ class MonitorScreen(ChartsScreen):
 
 def _drawn(shown: Shown) -> tuple[object, ...]:
     """What the charts show of it."""
-    return shown.lines, shown.hardware, shown.evals, shown.checkpoints, shown.restarts, shown.retries, shown.step
+    beside = [(one.id, one.lines) for one in shown.beside]
+    return (
+        shown.lines,
+        beside,
+        shown.hardware,
+        shown.evals,
+        shown.checkpoints,
+        shown.restarts,
+        shown.retries,
+        shown.step,
+    )

@@ -71,11 +71,13 @@ def between(value: float, xs: Sequence[float], ys: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Axis:
-    """`window`: the part shown, `cursor`: the place read; both in steps, None: all, none. Plain: `by` the step."""
+    """`window`: the part shown, `cursor`: the place read; both in steps, None: all, none. `far`: how far the
+    whole reaches at least, as a place."""
 
     knots: Knots = field(default_factory=Knots)
     by: str = "step"
     last: float = 1.0
+    far: float = 0.0
     window: tuple[float, float] | None = None
     cursor: float | None = None
 
@@ -108,6 +110,8 @@ class Axis:
     def range(self) -> tuple[float, float]:
         """First and last place shown."""
         low, high = (self.at(step) for step in self.steps)
+        if self.window is None:
+            high = max(high, self.far)
         return (low, high) if high > low else (low, low + 1.0)
 
     def text(self, x: float) -> str:
@@ -130,7 +134,7 @@ class Axis:
         return self._shown(low + by, high + by)
 
     def _shown(self, low: float, high: float) -> Axis:
-        least, most = self.at(0.0), self.at(self.last)
+        least, most = self.at(0.0), max(self.at(self.last), self.far if self.by == "step" else 0.0)
         low, high = max(least, low), min(most, high)
         if low <= least and high >= most:
             return replace(self, window=None)

@@ -46,7 +46,7 @@ class ChartsScreen(DiapasonScreen):
         shown = self.shown
         if shown is None:
             return
-        self.axis = axis = replace(self.axis, knots=shown.knots, last=float(max(1, shown.step)))
+        self.axis = axis = plots.axis_of(shown, self.axis)
         self._draw_chart("loss", plots.loss_plot(shown, axis, self._log_scale, self._dots("loss")))
         for panel in plots.PANELS:
             if panel.name in self._panels:
@@ -59,7 +59,7 @@ class ChartsScreen(DiapasonScreen):
         chart = self.query_one(f"#{name}", Chart)
         chart.show(plot)
         read = plots.reading(self.shown, self.axis, name) if self.shown is not None else None
-        below = (read or (plots.legend() if name == "loss" else Content())).markup
+        below = (read or (plots.legend(self.shown) if name == "loss" else Content())).markup
         if chart.border_subtitle != below:
             chart.border_subtitle = below
 

@@ -17,6 +17,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("y", "log_scale", "log scale", "Logarithmic loss axis, on and off.", True),
     Action("left_square_bracket", "previous_run", "earlier run", "The run before this one.", True, "why_no_earlier"),
     Action("right_square_bracket", "next_run", "later run", "The run after this one.", False, "why_no_later"),
+    Action("o", "overlay", "overlay", "The loss of other runs beside it; 6 lists how their recipes differ.", True,
+           "why_no_others", group="Charts"),
     Action("left", "cursor_left", "read left", "Read the values at a place: move it left.", shown="← →",
            enabled="why_no_chart", group="Charts"),
     Action("right", "cursor_right", "read right", "Read the values at a place: move it right; esc clears it.",

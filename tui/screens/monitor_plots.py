@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.content import Content
 
 from core.runs.decimate import MOST, Bucket
+from core.text import shorten
 from tui.columns import Part
-from tui.format import count, duration, gigabytes, loss, small
+from tui.format import DASH, count, duration, gigabytes, loss, small
 from tui.screens.monitor_axis import Axis
 from tui.screens.monitor_curves import Line
+from tui.screens.monitor_overlay import colours
 from tui.screens.monitor_state import Shown
 from tui.widgets.chart import Curve, Marks, Plot
 
@@ -60,7 +62,7 @@ def loss_plot(shown: Shown, axis: Axis, log: bool, dots: int = MOST) -> Plot:
     rest = [(axis.at(step), value) for step, value in evals if step != best]
     top = [(axis.at(step), value) for step, value in evals if step == best]
     return Plot(
-        _curves(shown.lines.get("loss", Line()), axis, "$accent", dots),
+        (*_beside(shown, axis, dots), *_curves(shown.lines.get("loss", Line()), axis, "$accent", dots)),
         [Marks("$foreground", rest, "◇"), Marks("bold $foreground", top, "◆")],
         _ticks(shown, axis),
         log=log,
@@ -70,6 +72,24 @@ def loss_plot(shown: Shown, axis: Axis, log: bool, dots: int = MOST) -> Plot:
         x_range=axis.range,
         cursor=_cursor(axis),
     )
+
+
+def axis_of(shown: Shown, axis: Axis) -> Axis:
+    """The axis for a run and those beside it, as far as the longest."""
+    others = [Axis(one.knots, axis.by).at(float(one.step)) for one in shown.beside]
+    return replace(axis, knots=shown.knots, last=float(max(1, shown.step)), far=max(others, default=0.0))
+
+
+def _beside(shown: Shown, axis: Axis, dots: int) -> list[Curve]:
+    """The smooth losses of the runs beside it."""
+    found: list[Curve] = []
+    colour = colours([one.id for one in shown.beside])
+    for one in shown.beside:
+        own = Axis(one.knots, axis.by, float(one.step))
+        low, high = (own.step(x) for x in axis.range)
+        buckets, smooth = one.lines["loss"].part(low, high, dots)
+        found.append(Curve(colour[one.id], [(own.at(bucket.x), y) for bucket, y in zip(buckets, smooth)]))
+    return found
 
 
 def side_plot(shown: Shown, panel: Panel, axis: Axis, dots: int = MOST) -> Plot:
@@ -92,6 +112,7 @@ def side_plot(shown: Shown, panel: Panel, axis: Axis, dots: int = MOST) -> Plot:
     )
 
 
+_NAME = 16
 _HAPPENED = ("↻", "✗")
 
 
@@ -149,19 +170,27 @@ def reading(shown: Shown, axis: Axis, name: str) -> Content:
         place = _nearest(line, step)
         bucket = line.buckets[place] if place is not None else None
         step = bucket.last if bucket is not None and bucket.points == 1 else step
-        parts += _value("raw", "–" if bucket is None else _range(bucket, text))
+        parts += _value("raw", DASH if bucket is None else _range(bucket, text))
         if name != "learning_rate":
-            parts += _value("smooth", text(line.smooth[place]) if place is not None else "–")
+            parts += _value("smooth", text(line.smooth[place]) if place is not None else DASH)
     else:
         for number, line in enumerate(shown.hardware.get(name, ())):
             place = _nearest(line, axis.moment(step))
             label = f"gpu{number}" if name.startswith("gpu") else "now"
-            parts += _value(label, "–" if place is None else text(line.buckets[place].mean))
+            parts += _value(label, DASH if place is None else text(line.buckets[place].mean))
     if panel is None and (before := [point for point in shown.evals if point[0] <= step]):
         at, value = before[-1]
         parts += _value("eval", loss(value))
         if at != step:
             parts += [(f" of step {count(at)}", "$text-muted")]
+    if panel is None:
+        colour = colours([one.id for one in shown.beside])
+        for one in shown.beside:
+            line, own = one.lines["loss"], Axis(one.knots, axis.by, float(one.step))
+            there = own.step(axis.at(axis.cursor))
+            place = _nearest(line, there) if there <= one.step else None
+            parts += [(f"  {shorten(one.name, _NAME)} ", colour[one.id])]
+            parts.append(DASH if place is None else loss(line.smooth[place]))
     return Content.assemble(*_where(step, axis), *parts)
 
 
@@ -196,8 +225,14 @@ def _nearest(line: Line, x: float) -> int | None:
     return place
 
 
-def legend() -> Content:
-    """What the signs of the loss chart are."""
+def legend(shown: Shown | None = None) -> Content:
+    """What the signs of the loss chart are; with runs beside it, which colour is whose."""
+    if shown is not None and shown.beside:
+        colour = colours([one.id for one in shown.beside])
+        parts: list[Part] = [("━ ", "$accent"), shorten(shown.name, _NAME)]
+        for one in shown.beside:
+            parts += [("  ━ ", colour[one.id]), shorten(one.name, _NAME)]
+        return Content.assemble(*parts)
     return Content.assemble(
         ("⠂ ", "$text-disabled"), "raw  ", ("━ ", "$accent"), "smooth  ", ("◇ ", "$foreground"), "eval  ",
         ("◆ ", "bold $foreground"), "best  ", ("▵ ", "$text-muted"), "checkpoint",

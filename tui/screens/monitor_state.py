@@ -92,6 +92,7 @@ class Shown:
     needle: str = ""
     events: tuple[dict[str, Any], ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict[str, Any])
+    beside: tuple[Shown, ...] = ()
 
     @property
     def sample_steps(self) -> list[int]:
@@ -114,6 +115,7 @@ class MonitorReader:
         self._retries: list[float] = []
         self._notes: deque[dict[str, Any]] = deque(maxlen=EVENTS)
         self.needle = ""
+        self.beside: tuple[MonitorReader, ...] = ()
         self._log_mark: Any = None
         self._log: tuple[str, ...] = ()
 
@@ -168,6 +170,7 @@ class MonitorReader:
             needle=self.needle,
             events=_happened(self._notes, view.log),
             recipe=recipe,
+            beside=tuple(reader.read() for reader in self.beside),
         )
 
     def _look(self) -> tuple[RunView, Course]:
