@@ -42,7 +42,7 @@ class Course(Series):
         self.taken += 1
         x = float(step)
         for name, column in self.columns.items():
-            column.add(x, self.worked if name == "worked" else getattr(self, name)[-1])
+            column.add(x, getattr(self, name)[-1] if name != "worked" else self.worked)
         if self.bad_loss is None and not math.isfinite(self.loss[-1]):
             self.bad_loss = step
         if len(self.step) >= 2 * _RECENT:

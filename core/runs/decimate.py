@@ -70,17 +70,22 @@ class Decimated:
 
     def add(self, x: float, y: float) -> None:
         """Take one more point; `x` never falls."""
-        if not self.buckets or self.buckets[-1].points >= self._size:
-            if len(self.buckets) >= self._most:
+        # A million steps pass here: no call that can be spared.
+        buckets = self.buckets
+        if not buckets or buckets[-1].points >= self._size:
+            if len(buckets) >= self._most:
                 self._halve()
-            if not self.buckets or self.buckets[-1].points >= self._size:
-                self.buckets.append(Bucket(x, x))
-        bucket = self.buckets[-1]
+                buckets = self.buckets
+            if not buckets or buckets[-1].points >= self._size:
+                buckets.append(Bucket(x, x))
+        bucket = buckets[-1]
         bucket.last = x
         bucket.points += 1
-        if math.isfinite(y):
-            bucket.low = min(bucket.low, y)
-            bucket.high = max(bucket.high, y)
+        if y - y == 0:
+            if y < bucket.low:
+                bucket.low = y
+            if y > bucket.high:
+                bucket.high = y
             bucket.total += y
             bucket.count += 1
 

@@ -51,7 +51,8 @@ class Series:
             self.cut(step - 1)
         self.step.append(step)
         for name in _COLUMNS:
-            getattr(self, name).append(number(event.get(name)))
+            value = event.get(name)
+            getattr(self, name).append(value if type(value) is float else number(value))
 
     def cut(self, step: int) -> None:
         """Forget what comes after `step`: a restart trains it again."""

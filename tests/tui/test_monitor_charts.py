@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +205,7 @@ def test_the_window_stays_within_the_course(keys: list[str], last: int) -> None:
     axis = Axis(Knots(places, tuple(x * 7 for x in places), tuple(x / 3 for x in places), places), last=float(last))
     for key in keys:
         if key == "by":
-            axis = Axis(axis.knots, "tokens" if axis.by == "step" else "step", axis.last, axis.window, axis.cursor)
+            axis = replace(axis, by="tokens" if axis.by == "step" else "step")
         else:
             axis = {
                 "in": lambda a: a.zoomed(0.5),
