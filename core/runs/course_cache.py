@@ -23,6 +23,8 @@ from core.runs.folder import RunFolder
 from core.runs.machine import MachineCourse
 from core.runs.view import RunView
 
+#: Steps that are read again at the next look, at most about: a tenth of a second's work.
+SAVE_EVERY = 5000
 _VERSION = 1
 _BEFORE = 4096
 _FILES = 50
@@ -32,6 +34,18 @@ _FIELDS = 7
 def cache_file(folder: RunFolder) -> Path:
     """Where the course of `folder` is kept."""
     return cache_dir() / "courses" / folder.id
+
+
+def open_run(folder: RunFolder) -> tuple[RunView, Course, MachineCourse]:
+    """A look at a run, in bounded room: from what was kept of it, else from its files, which is kept then."""
+    found = load(folder)
+    if found is None:
+        course, machine = Course(), MachineCourse(folder.gpu)
+        found = RunView(folder, course), course, machine
+        if course.taken >= SAVE_EVERY:
+            machine.refresh()
+            save(*found)
+    return found
 
 
 def save(view: RunView, course: Course, machine: MachineCourse) -> None:

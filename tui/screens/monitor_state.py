@@ -23,8 +23,6 @@ from tui.widgets.chart import Point
 
 LOG_LINES = 400
 EVENTS = 500
-# Steps that are read again at the next look, at most: a tenth of a second's work.
-SAVE_EVERY = 5000
 # A run whose runner lives but which has written nothing for this long is worth a word (a monitor's habit: leet's).
 SILENT_SECONDS = 600.0
 
@@ -175,15 +173,13 @@ class MonitorReader:
 
     def _look(self) -> tuple[RunView, Course]:
         """Follow the run's files, at first from what an earlier look has kept of them."""
-        if self._view is not None:
-            self._view.refresh()
-        elif found := course_cache.load(self.folder):
-            self._view, self._course, self._machine = found
-            self._saved = self._course.taken
+        if self._view is None:
+            self._view, self._course, self._machine = course_cache.open_run(self.folder)
+            self._saved = self._course.taken if self._course.taken >= course_cache.SAVE_EVERY else 0
         else:
-            self._view = RunView(self.folder, self._course)
+            self._view.refresh()
         self._machine.refresh()
-        if self._course.taken - self._saved >= SAVE_EVERY:
+        if self._course.taken - self._saved >= course_cache.SAVE_EVERY:
             self._saved = self._course.taken
             course_cache.save(self._view, self._course, self._machine)
         return self._view, self._course
