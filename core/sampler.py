@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -27,7 +28,7 @@ def watch(path: Path, pid: int) -> None:
     """Append a sample to `path` every 5 s until the process `pid` or the parent of this one has ended.
 
     Each line is what `core.hardware.sample` gives, with ``m`` (monotonic seconds) and ``job``: ``{"pid", "rss"
-    (bytes, of its whole tree), "cpu_percent" (100 a core)}``.
+    (bytes, of its whole tree), "cpu_percent" (100 a core)}``, and ``disk_free``: bytes free where `path` is.
     """
     parent = os.getppid()
     # The sampler of a runner that was killed leaves within a second; until then the file is its own.
@@ -41,7 +42,8 @@ def watch(path: Path, pid: int) -> None:
                 value = sample()
                 # A rate needs two looks: the first line would show no use at all.
                 if not first:
-                    writer.write({**value, "m": time.monotonic(), "job": job})
+                    free = shutil.disk_usage(path.parent).free
+                    writer.write({**value, "m": time.monotonic(), "job": job, "disk_free": free})
             except psutil.NoSuchProcess:
                 return
             except OSError:  # a full disk: the next sample may find room

@@ -15,6 +15,8 @@ _KEY_NAMES = {
     "plus": "+",
     "minus": "-",
     "equals_sign": "=",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
     "colon": ":",
     "escape": "esc",
     "left": "←",

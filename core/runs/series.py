@@ -51,13 +51,20 @@ class Series:
             self.cut(step - 1)
         self.step.append(step)
         for name in _COLUMNS:
-            getattr(self, name).append(number(event.get(name)))
+            value = event.get(name)
+            getattr(self, name).append(value if type(value) is float else number(value))
 
     def cut(self, step: int) -> None:
         """Forget what comes after `step`: a restart trains it again."""
         keep = bisect_right(self.step, step)
         for name in ("step", *_COLUMNS):
             del getattr(self, name)[keep:]
+
+    def forget(self, keep: int) -> None:
+        """Keep the last `keep` steps only."""
+        extra = max(0, len(self.step) - keep)
+        for name in ("step", *_COLUMNS):
+            del getattr(self, name)[:extra]
 
 
 _COLUMNS = tuple(name for name in Series.__dataclass_fields__ if name != "step")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,15 @@ class Tail:
         self.path = path
         self._offset = 0
         self._inode = 0
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """(inode, offset) up to which the file was read."""
+        return self._inode, self._offset
+
+    def seek(self, position: tuple[int, int]) -> None:
+        """Go on from a `position` that another reader of the file has reached."""
+        self._inode, self._offset = position
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Yield what is new; nothing where the file is missing or unreadable."""
@@ -79,6 +89,22 @@ def last_lines(path: Path, count: int, window: int = 1 << 17) -> list[str]:
     text = _end(path, window).decode("utf-8", "replace")
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.removesuffix("\n").split("\n")]
     return lines[-count:] if text and count > 0 else []
+
+
+def lines_with(path: Path, needle: str, count: int, window: int = 1 << 26) -> list[str]:
+    """The last `count` lines that hold `needle`, whatever the case, within the last `window` bytes of a text file."""
+    wanted = needle.casefold()
+    found: deque[str] = deque(maxlen=count)
+    try:
+        with path.open("rb") as handle:
+            handle.seek(max(0, os.fstat(handle.fileno()).st_size - window))
+            for raw in handle:
+                line = raw.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
+                if wanted in line.casefold():
+                    found.append(line)
+    except OSError:
+        return []
+    return list(found)
 
 
 def _end(path: Path, window: int) -> bytes:

@@ -20,6 +20,7 @@ from core.runs.watch.outside import Outside
 from core.runs.watch.watch import Watch
 
 _ETA_STEPS = 50
+_KEPT = ("evals", "checkpoints", "samples", "restarts", "log", "preflight", "progress", "start", "end")
 
 
 class RunView:
@@ -33,7 +34,12 @@ class RunView:
         preflight, start, end: the last event of that name. gpu: the last hardware sample.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, steps: Series | None = None, kept: dict[str, Any] | None = None) -> None:
+        """Look at `folder`; the steps go to `steps`. `kept`: what `keep` gave an earlier reader with the same steps.
+
+        Raises:
+            KeyError, TypeError, ValueError: where `kept` is none of that.
+        """
         self.folder = folder
         self.status = ""
         self.state: dict[str, Any] = {}
@@ -41,11 +47,13 @@ class RunView:
         self._signature: tuple[Any, ...] = ()
         self._jobs: dict[str, RunView] = {}
         self._outside = Outside(folder)
-        self._reset()
+        self._reset(Series() if steps is None else steps)
+        if kept is not None:
+            self._take_back(kept)
         self.refresh()
 
-    def _reset(self) -> None:
-        self.steps = Series()
+    def _reset(self, steps: Series) -> None:
+        self.steps = steps
         self.evals: list[dict[str, Any]] = []
         self.checkpoints: list[dict[str, Any]] = []
         self.samples: list[dict[str, Any]] = []
@@ -61,6 +69,25 @@ class RunView:
         self._first: float | None = None
         self._last: float | None = None
         self._watch = Watch()
+
+    def keep(self) -> dict[str, Any]:
+        """All that was read but the steps, as JSON (with NaN), to go on from later."""
+        return {
+            **{name: getattr(self, name) for name in _KEPT},
+            "events": self._events.position,
+            "answers": self._answers.position,
+            "worked": [self._seconds, self._first, self._last],
+            "watch": self._watch.keep(),
+        }
+
+    def _take_back(self, kept: dict[str, Any]) -> None:
+        for name in _KEPT:
+            setattr(self, name, kept[name])
+        for tail, name in ((self._events, "events"), (self._answers, "answers")):
+            inode, offset = kept[name]
+            tail.seek((int(inode), int(offset)))
+        self._seconds, self._first, self._last = kept["worked"]
+        self._watch.take_back(kept["watch"])
 
     def refresh(self) -> bool:
         """Read what was written since the last call. True where anything changed."""
@@ -252,8 +279,13 @@ class RunView:
 
     def log_tail(self, count: int) -> list[str]:
         """The last `count` lines of the job's log (the runner's, before the first attempt), raw: not yet inert."""
+        return last_lines(self.log_file, count)
+
+    @property
+    def log_file(self) -> Path:
+        """The job's log of the present attempt; the runner's, before the first."""
         log = self.folder.attempt_log(self.attempt)
-        return last_lines(log if self.attempt and log.exists() else self.folder.runner_log, count)
+        return log if self.attempt and log.exists() else self.folder.runner_log
 
     def jobs(self) -> list[RunView]:
         """The run's own jobs (evaluate, generate), oldest first, refreshed."""

@@ -15,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.files import JsonlWriter, Lock, write_json
+from core.runs.decimate import MOST, Decimated, smooth
 from core.runs.folder import RunFolder
 from core.runs.view import RunView
 from tests.fake_run import make_run, write_events
@@ -26,7 +27,6 @@ from tui.screens.monitor import MonitorScreen
 from tui.screens.monitor_state import MonitorReader
 from tui.screens.monitor_text import facts_line, headline, notes
 from tui.widgets.chart import Curve, Marks, Plot, draw, round_values
-from tui.widgets.decimate import MOST, Decimated, smooth
 from tui.widgets.dialogs import ConfirmDialog
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from core.errors import DiapasonError
 from core.files import read_json, read_jsonl, write_json
 from core.home import cache_dir
+from core.runs.course_cache import open_run
 from core.runs.folder import RunFolder, list_runs
 from core.runs.view import RunView
 from tui.format import ago, count, duration
@@ -87,7 +88,7 @@ class HomeReader:
         for folder in list_runs():
             view = self._views.get(folder.id)
             if view is None:
-                view = self._views[folder.id] = RunView(folder)
+                view = self._views[folder.id] = open_run(folder)[0]
             else:
                 view.refresh()
             rows.append(self._row(view))

@@ -9,19 +9,20 @@ from textual.widgets import Static
 
 from core.runs.folder import RunFolder, find_run, list_runs
 from tui.actions import Action
+from tui.screens import monitor_pages as pages
 from tui.screens import monitor_text as words
-from tui.screens.base import DiapasonScreen
+from tui.screens.monitor_axis import Axis
+from tui.screens.monitor_charts import ChartsScreen
+from tui.screens.monitor_commands import CommandsScreen
+from tui.screens.monitor_keys import ACTIONS
+from tui.screens.monitor_overlay import OverlayDialog, differences
+from tui.screens.monitor_plots import legend
 from tui.screens.monitor_state import MonitorReader, Shown
 from tui.widgets.chart import Chart
 from tui.widgets.page import Page
 
 EVERY_SECONDS = 1.0
-PANES = ("loss", "course", "samples", "log")
-SIDES = (
-    ("learning_rate", "learning rate"),
-    ("grad_norm", "gradient norm"),
-    ("tokens_per_second", "tokens a second"),
-)
+PANES = ("loss", "course", "samples", "log", "events", "config")
 
 
 class Progress(Static):
@@ -36,59 +37,19 @@ class Progress(Static):
         return words.progress_line(self.shown, self.content_size.width) if self.shown else Content()
 
 
-class MonitorScreen(DiapasonScreen):
+class MonitorScreen(ChartsScreen, CommandsScreen):
     """One run, live."""
 
     CSS_PATH = "monitor.tcss"
     HELP = "Is it learning, is it well, when is it done? The run goes on whatever you do here, but for s."
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
-    ACTIONS = (
-        Action(
-            "s", "stop", "stop", "Stop the run; it saves a checkpoint and can be resumed.", True, "why_not_running"
-        ),
-        Action("p", "pause", "pause", "Save and give the GPU back until r resumes it.", True, "why_no_pause"),
-        Action("c", "checkpoint", "checkpoint", "Save a checkpoint now.", True, "why_not_running"),
-        Action("e", "evaluation", "evaluate", "Base, few-shot base and tuned side by side.", True, "why_not_done"),
-        Action("j", "judge", "judge", "Judge answers of base and tuned blindly.", True, "why_not_done"),
-        Action("r", "resume", "resume", "Go on from the last sealed checkpoint.", True, "why_not_resumable"),
-        Action("K", "kill", "kill", "End the run at once, without saving.", False, "why_not_running"),
-        Action("l", "log", "log", "The log's tail; again: back.", True),
-        Action("y", "log_scale", "log scale", "Logarithmic loss axis, on and off.", True),
-        Action(
-            "left_square_bracket", "previous_run", "earlier run", "The run before this one.", True, "why_no_earlier"
-        ),
-        Action("right_square_bracket", "next_run", "later run", "The run after this one.", False, "why_no_later"),
-        Action("1", "pane_loss", "loss", "Only the loss; again: all panes.", group="Panes"),
-        Action("2", "pane_course", "course", "Only rate, gradient norm, speed; again: all panes.", group="Panes"),
-        Action("3", "pane_samples", "samples", "Only the samples; again: all panes.", group="Panes"),
-        Action("4", "pane_log", "only log", "Only the log; again: all panes.", group="Panes"),
-        Action(
-            "comma",
-            "earlier_samples",
-            "earlier answers",
-            "Answers of the evaluation before.",
-            False,
-            "why_no_samples",
-            group="Panes",
-        ),
-        Action(
-            "full_stop",
-            "later_samples",
-            "later answers",
-            "Answers of the evaluation after.",
-            False,
-            "why_no_samples",
-            group="Panes",
-        ),
-    )
+    ACTIONS = ACTIONS
 
     def __init__(self, run: RunFolder | str) -> None:
         super().__init__()
         self.folder = find_run(run) if isinstance(run, str) else run
         self._reader = MonitorReader(self.folder)
         self._reading = False
-        self.shown: Shown | None = None
-        self._log_scale = False
         self._sample_step: int | None = None
         self._pane: str | None = None
 
@@ -101,16 +62,18 @@ class MonitorScreen(DiapasonScreen):
                 yield Chart("loss", id="loss")
                 yield Page("samples", id="samples")
             with Vertical(id="right"):
-                for name, title in SIDES:
-                    yield Chart(title, id=name, classes="panel side")
+                yield from self.compose_panels()
                 yield Page("machine", id="machine")
                 yield Page("log", id="log")
+            yield Page("events", id="events")
+            yield Page("recipe", id="config")
 
     def on_mount(self) -> None:
         """Paint first, then read."""
-        self.query_one("#loss", Chart).border_subtitle = words.legend()
+        self.query_one("#loss", Chart).border_subtitle = legend()
         self.query_one("#loss").focus()
-        self.query_one("#log", Page).anchor()
+        for name in ("log", "events"):
+            self.query_one(f"#{name}", Page).anchor()
         self.top(self.folder.name)
         self.call_after_refresh(self._read)
         self.set_interval(EVERY_SECONDS, self._read)
@@ -146,17 +109,20 @@ class MonitorScreen(DiapasonScreen):
             return
         self.top(*words.headline(shown, self.size.width - 2))
         self._draw_words(shown)
-        if before is None or (before.curves, before.evals, before.checkpoints) != (
-            shown.curves,
-            shown.evals,
-            shown.checkpoints,
-        ):
-            self._draw_charts(shown)
+        if before is None or _drawn(before) != _drawn(shown):
+            self.draw_charts()
         if before is None or before.answers != shown.answers:
             self._draw_samples(shown)
-        self.query_one("#log", Page).show(words.log_text(shown.log))
+        self._draw_pages(shown)
         self.query_one("#machine", Page).show(words.machine_text(shown))
         self.refresh_keys()
+
+    def _draw_pages(self, shown: Shown) -> None:
+        log = self.query_one("#log", Page)
+        log.border_title = pages.log_title(shown)
+        log.show(pages.log_text(shown.log, shown.needle))
+        self.query_one("#events", Page).show(pages.events_text(shown.events))
+        self.query_one("#config", Page).show(differences(shown) + pages.config_text(shown.recipe))
 
     def _draw_words(self, shown: Shown) -> None:
         progress = self.query_one(Progress)
@@ -164,11 +130,6 @@ class MonitorScreen(DiapasonScreen):
         progress.refresh()
         lines = [words.facts_line(shown, self.has_class("-narrow")), *words.notes(shown)]
         self.query_one("#facts", Static).update(Content("\n").join(lines))
-
-    def _draw_charts(self, shown: Shown) -> None:
-        self.query_one("#loss", Chart).show(words.loss_plot(shown, self._log_scale))
-        for name, _ in SIDES:
-            self.query_one(f"#{name}", Chart).show(words.side_plot(shown, name))
 
     def _draw_samples(self, shown: Shown) -> None:
         steps = shown.sample_steps
@@ -184,30 +145,6 @@ class MonitorScreen(DiapasonScreen):
             self._draw_words(self.shown)
 
     # -- why a key cannot act -----------------------------------------------------------------------------
-
-    @property
-    def _status(self) -> str:
-        return self.shown.status if self.shown else ""
-
-    def _is(self) -> str:
-        return f"{self.folder.name} is {words.WORDS.get(self._status, self._status) or 'not read yet'}"
-
-    def why_not_running(self) -> str | None:
-        """Only a run that works or waits takes commands."""
-        return None if self._status in ("running", "queued", "paused") else self._is()
-
-    def why_no_pause(self) -> str | None:
-        """Only a run that works or waits can be paused."""
-        return self._is() if self._status == "paused" else self.why_not_running()
-
-    def why_not_done(self) -> str | None:
-        """Only a completed run can be compared."""
-        done = self._status == "completed" or (self.shown is not None and self.shown.evaluated)
-        return None if done else f"{self._is()}, not trained to its end"
-
-    def why_not_resumable(self) -> str | None:
-        """Only a run that was cut off, paused, stopped or failed can be resumed."""
-        return None if self._status in ("interrupted", "unsupervised", "stopped", "failed", "paused") else self._is()
 
     def why_no_earlier(self) -> str | None:
         """The oldest run has none before it."""
@@ -228,87 +165,15 @@ class MonitorScreen(DiapasonScreen):
         return sorted(self.ACTIONS, key=lambda action: action.footer and self.why_not(action) is not None)
 
     def action_back(self) -> None:
-        """From one pane back to all, else to the screen before."""
-        if self._pane is not None:
+        """From a place read to none, from one pane to all, else to the screen before."""
+        if self._reader.needle:
+            self._find("")
+        elif self.clear_cursor():
+            return
+        elif self._pane is not None:
             self._only(None)
         else:
             super().action_back()
-
-    def action_stop(self) -> None:
-        """Ask, then stop."""
-        from core.runs.commands import send
-
-        folder = self.folder
-
-        def stop() -> None:
-            send(folder, "stop")
-            self.say(f"{folder.name} was asked to stop; it saves a checkpoint first")
-
-        self.confirm(
-            f"Stop {folder.name}?",
-            stop,
-            detail="It saves a checkpoint first, and can be resumed from there.",
-            yes="Stop it",
-        )
-
-    def action_pause(self) -> None:
-        """Pause the run."""
-        from core.runs.commands import send
-
-        send(self.folder, "pause")
-        self.say(f"{self.folder.name} was asked to pause; it saves a checkpoint first, and r resumes it")
-
-    def action_kill(self) -> None:
-        """Ask, then kill."""
-        from core.runs.commands import send
-
-        folder = self.folder
-
-        def kill() -> None:
-            send(folder, "kill")
-            self.say(f"{folder.name} is being killed")
-
-        self.confirm(
-            f"Kill {folder.name}?",
-            kill,
-            detail="Nothing is saved; it can be resumed from the last sealed checkpoint.",
-            yes="Kill it",
-        )
-
-    def action_checkpoint(self) -> None:
-        """Ask the run for a checkpoint."""
-        from core.runs.commands import send
-
-        send(self.folder, "checkpoint")
-        self.say(f"{self.folder.name} was asked for a checkpoint; it comes at the next step")
-
-    def action_resume(self) -> None:
-        """Go on."""
-        from core.resuming import resume
-
-        folder = self.folder
-
-        def resumed(warnings: list[str]) -> None:
-            for line in warnings:
-                self.warn(line)
-            self.say(f"{folder.name} goes on")
-
-        self.background(lambda: resume(folder), resumed, group="resume")
-
-    def action_evaluation(self) -> None:
-        """Compare the arms."""
-        self.diapason.open("evaluation", run=self.folder)
-
-    def action_judge(self) -> None:
-        """Judge pairs."""
-        self.diapason.open("judge", run=self.folder)
-
-    def action_log_scale(self) -> None:
-        """Change the loss axis."""
-        self._log_scale = not self._log_scale
-        self.query_one("#loss", Chart).border_title = "loss, log scale" if self._log_scale else "loss"
-        if self.shown is not None:
-            self._draw_charts(self.shown)
 
     def action_log(self) -> None:
         """Show the log, or go back to the samples."""
@@ -323,7 +188,7 @@ class MonitorScreen(DiapasonScreen):
         self._only("loss")
 
     def action_pane_course(self) -> None:
-        """Only rate, norm and speed."""
+        """Only the small charts."""
         self._only("course")
 
     def action_pane_samples(self) -> None:
@@ -334,12 +199,57 @@ class MonitorScreen(DiapasonScreen):
         """Only the log."""
         self._only("log")
 
+    def action_pane_events(self) -> None:
+        """Only what happened."""
+        self._only("events")
+
+    def action_pane_config(self) -> None:
+        """Only the recipe."""
+        self._only("config")
+
+    def action_find(self) -> None:
+        """Ask for a text and show the log's lines that hold it."""
+
+        def found(needle: str) -> None:
+            if self._pane != "log":
+                self._only("log")
+            self._find(needle)
+
+        self.ask("Lines of the log that hold", found, value=self._reader.needle)
+
+    def _find(self, needle: str) -> None:
+        self._reader.needle = needle
+        self._read()
+
+    def why_no_others(self) -> str | None:
+        """A run needs another beside it."""
+        return None if len(list_runs()) > 1 else "there is no other run"
+
+    def action_overlay(self) -> None:
+        """Choose the runs beside it."""
+        runs = [run for run in list_runs() if run.id != self.folder.id]
+
+        def chosen(ids: list[str] | None) -> None:
+            if ids is not None:
+                kept = {reader.folder.id: reader for reader in self._reader.beside}
+                self._reader.beside = tuple(kept.get(run.id) or MonitorReader(run) for run in runs if run.id in ids)
+                self._read()
+
+        self.app.push_screen(OverlayDialog(runs, [reader.folder.id for reader in self._reader.beside]), chosen)
+
     def _only(self, pane: str | None) -> None:
         self._pane = None if pane == self._pane else pane
         self.remove_class("-log")
         for name in PANES:
             self.set_class(name == self._pane, f"-pane-{name}")
-        self.query_one("#learning_rate" if self._pane == "course" else f"#{self._pane or 'loss'}").focus()
+        first = self._panels[0] if self._panels else "machine"
+        self.query_one(f"#{first if self._pane == 'course' else self._pane or 'loss'}").focus()
+
+    async def toggle_panel(self, name: str) -> None:
+        """Open or close a small chart, where the small charts can be seen."""
+        await super().toggle_panel(name)
+        if name in self._panels and (self._pane is not None or self.has_class("-narrow")) and self._pane != "course":
+            self._only("course")
 
     def action_earlier_samples(self) -> None:
         """Answers of an earlier step."""
@@ -378,7 +288,25 @@ class MonitorScreen(DiapasonScreen):
         if run is None:
             return
         self.folder, self.shown, self._sample_step = run, None, None
+        beside = tuple(reader for reader in self._reader.beside if reader.folder.id != run.id)
         self._reader = MonitorReader(run)
+        self._reader.beside = beside
         self._reading = False
+        self.axis = Axis(by=self.axis.by)
         self.top(run.name)
         self._read()
+
+
+def _drawn(shown: Shown) -> tuple[object, ...]:
+    """What the charts show of it."""
+    beside = [(one.id, one.lines) for one in shown.beside]
+    return (
+        shown.lines,
+        beside,
+        shown.hardware,
+        shown.evals,
+        shown.checkpoints,
+        shown.restarts,
+        shown.retries,
+        shown.step,
+    )

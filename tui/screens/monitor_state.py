@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from core.runs import course_cache
+from core.runs.course import Course
 from core.runs.folder import RunFolder
+from core.runs.machine import MachineCourse
 from core.runs.series import number, whole
+from core.runs.tail import Tail, last_lines, lines_with
 from core.runs.view import RunView
 from core.runs.watch.board import RunWarning
-from tui.widgets.chart import Curve, Point
-from tui.widgets.decimate import Decimated, smooth
+from tui.screens.monitor_axis import Knots, knots
+from tui.screens.monitor_curves import Line, Lines
+from tui.widgets.chart import Point
 
 LOG_LINES = 400
+EVENTS = 500
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,16 @@ class Shown:
     jobs: tuple[JobState, ...]
     mirror: dict[str, Any] | None = None
     answers: dict[int, tuple[Answer, ...]] = field(default_factory=dict[int, tuple[Answer, ...]])
-    curves: dict[str, tuple[Curve, ...]] = field(default_factory=dict[str, tuple[Curve, ...]])
+    knots: Knots = field(default_factory=Knots, compare=False)
+    lines: dict[str, Line] = field(default_factory=dict[str, Line])
+    hardware: dict[str, tuple[Line, ...]] = field(default_factory=dict[str, tuple[Line, ...]])
+    clip: float = math.nan
+    retries: tuple[float, ...] = ()
     log: tuple[str, ...] = ()
+    needle: str = ""
+    events: tuple[dict[str, Any], ...] = ()
+    recipe: dict[str, Any] = field(default_factory=dict[str, Any])
+    beside: tuple[Shown, ...] = ()
 
     @property
     def sample_steps(self) -> list[int]:
@@ -86,28 +100,32 @@ class MonitorReader:
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self._view: RunView | None = None
-        self._series = {name: Decimated() for name in ("loss", "grad_norm", "learning_rate", "tokens_per_second")}
+        self._course = Course()
+        self._taken = self._saved = -1
+        self._knots = Knots()
+        self._lines = Lines()
+        self._machine = MachineCourse(folder.gpu)
+        self._runner = Tail(folder.runner_events)
+        self._retries: list[float] = []
+        self._notes: deque[dict[str, Any]] = deque(maxlen=EVENTS)
+        self.needle = ""
+        self.beside: tuple[MonitorReader, ...] = ()
         self._log_mark: Any = None
         self._log: tuple[str, ...] = ()
 
     def read(self) -> Shown:
         """Look at the run now."""
-        if self._view is None:
-            self._view = RunView(self.folder)
-        else:
-            self._view.refresh()
-        view = self._view
-        steps = view.steps
-        xs = [float(step) for step in steps.step]
-        for name, series in self._series.items():
-            series.follow(xs, getattr(steps, name))
+        view, course = self._look()
+        for event in self._runner.read():
+            self._notes.append(event)
+            if event.get("event") == "oom_retry":
+                self._retries.append(number(event.get("t")))
+        if course.taken != self._taken:
+            self._taken, self._knots = course.taken, knots(course)
         self._read_log(view)
-        last = len(steps) - 1
-        recipe = view.folder.spec().get("recipe")
-        train = recipe.get("train") if isinstance(recipe, dict) else None
+        recipe = _mapping(view.folder.spec().get("recipe"))
+        train = _mapping(recipe.get("train"))
         epochs = number((view.start or {}).get("epochs"))
-        if math.isnan(epochs):
-            epochs = number(train.get("epochs")) if isinstance(train, dict) else math.nan
         return Shown(
             id=view.id,
             name=view.name,
@@ -118,17 +136,17 @@ class MonitorReader:
             step=view.step,
             total=view.total_steps,
             epoch=view.epoch,
-            epochs=epochs,
+            epochs=epochs if math.isfinite(epochs) else number(train.get("epochs")),
             left=view.eta_seconds,
             elapsed=view.elapsed_seconds,
             best=view.best,
             evals=tuple((number(row.get("step")), number(row.get("loss"))) for row in view.evals),
             checkpoints=tuple((whole(row.get("step")), bool(row.get("best"))) for row in view.checkpoints),
             restarts=tuple(view.restarts),
-            rate=steps.learning_rate[last] if last >= 0 else math.nan,
-            norm=steps.grad_norm[last] if last >= 0 else math.nan,
-            speed=_recent_mean(steps.tokens_per_second),
-            tokens=steps.tokens[last] if last >= 0 else math.nan,
+            rate=_last(course.learning_rate),
+            norm=_last(course.grad_norm),
+            speed=_recent_mean(course.tokens_per_second),
+            tokens=_last(course.tokens),
             # Copies: the reader goes on with its own in another thread.
             warnings=tuple(replace(warning) for warning in view.warnings if warning.until is None),
             peak=number((view.preflight or {}).get("peak_memory_bytes")),
@@ -137,30 +155,61 @@ class MonitorReader:
             jobs=tuple(_job(job) for job in view.jobs()),
             mirror=view.mirror,
             answers=_answers(view.samples),
-            curves={name: _curves(name, series) for name, series in self._series.items()},
+            knots=self._knots,
+            lines=self._lines.of_steps(course),
+            hardware=self._lines.of_machine(self._machine),
+            clip=number(train.get("max_grad_norm")),
+            retries=tuple(self._retries),
             log=self._log,
+            needle=self.needle,
+            events=_happened(self._notes, view.log),
+            recipe=recipe,
+            beside=tuple(reader.read() for reader in self.beside),
         )
 
+    def _look(self) -> tuple[RunView, Course]:
+        """Follow the run's files, at first from what an earlier look has kept of them."""
+        if self._view is None:
+            self._view, self._course, self._machine = course_cache.open_run(self.folder)
+            self._saved = self._course.taken if self._course.taken >= course_cache.SAVE_EVERY else 0
+        else:
+            self._view.refresh()
+        self._machine.refresh()
+        if self._course.taken - self._saved >= course_cache.SAVE_EVERY:
+            self._saved = self._course.taken
+            course_cache.save(self._view, self._course, self._machine)
+        return self._view, self._course
+
     def _read_log(self, view: RunView) -> None:
-        path = view.folder.attempt_log(view.attempt)
+        path, needle = view.log_file, self.needle
         try:
-            about = os.stat(path)  # noqa: PTH116
-            mark: Any = (path, about.st_size, about.st_mtime_ns)
+            about = path.stat()
+            mark: Any = (path, about.st_size, about.st_mtime_ns, needle)
         except OSError:
-            mark = (path, None, view.status)
+            mark = (path, None, view.status, needle)
         if mark != self._log_mark:
             self._log_mark = mark
-            self._log = tuple(line.rstrip("\r\n").rpartition("\r")[2] for line in view.log_tail(LOG_LINES))
+            lines = lines_with(path, needle, LOG_LINES) if needle else last_lines(path, LOG_LINES)
+            self._log = tuple(lines)
 
 
-def _curves(name: str, series: Decimated) -> tuple[Curve, ...]:
-    """The course of a column, raw and smooth."""
-    buckets = series.buckets
-    raw = Curve("$text-disabled", band=[(bucket.x, bucket.low, bucket.high) for bucket in buckets if bucket.count])
-    points = sum(bucket.points for bucket in buckets)
-    # The rate is exact: smoothing would show one that never was.
-    span = 0.01 if name == "learning_rate" else max(2.0, points / 60)
-    return raw, Curve("$accent" if name == "loss" else "$text-muted", smooth(buckets, span))
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _happened(notes: Iterable[dict[str, Any]], log: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """What the runner did and what the job said, by the clock."""
+    found = [*notes, *log[-EVENTS:]]
+    return tuple(sorted(found, key=lambda event: _clock(event.get("t")))[-EVENTS:])
+
+
+def _clock(value: Any) -> float:
+    moment = number(value)
+    return moment if math.isfinite(moment) else 0.0
+
+
+def _last(values: Sequence[float]) -> float:
+    return values[-1] if values else math.nan
 
 
 def _recent_mean(values: Sequence[float], count: int = 20) -> float:

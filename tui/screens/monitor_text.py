@@ -1,9 +1,8 @@
-"""The monitor in words: top line, progress, facts, notes, samples, log, machine."""
+"""The monitor in words: top line, progress, facts, notes, samples, machine."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from textual.content import Content
@@ -12,7 +11,6 @@ from core.text import cells, shorten, visible
 from tui.columns import Part
 from tui.format import DASH, count, duration, gigabytes, loss, size, small
 from tui.screens.monitor_state import JobState, Shown
-from tui.widgets.chart import Marks, Plot
 from tui.widgets.machine import card_line
 
 WORDS = {"running": "training", "completed": "done", "interrupted": "cut off", "queued": "waiting"}
@@ -174,55 +172,7 @@ def _millions(value: float) -> str:
     return count(value) if value < 1e6 else f"{value / 1e6:.1f} M"
 
 
-# -- charts ---------------------------------------------------------------------------------------------------
-
-
-def loss_plot(shown: Shown, log: bool) -> Plot:
-    """Training loss raw and smooth, validation loss with its best, checkpoints on the axis."""
-    best = shown.best[0] if shown.best else None
-    rest = [point for point in shown.evals if point[0] != best]
-    top = [point for point in shown.evals if point[0] == best]
-    ticks = [
-        (float(step), "▲" if is_best else "▵", "$accent" if is_best else "$text-muted")
-        for step, is_best in shown.checkpoints
-    ]
-    # Only the last checkpoint called best still is.
-    for place in range(len(ticks) - 1, -1, -1):
-        if ticks[place][1] == "▲" and ticks[place][0] != best:
-            ticks[place] = (ticks[place][0], "▵", "$text-muted")
-    return Plot(
-        shown.curves.get("loss", ()),
-        [Marks("$foreground", rest, "◇"), Marks("bold $foreground", top, "◆")],
-        ticks,
-        log=log,
-        y_format=_axis_number,
-        empty="no step is done yet",
-        x_range=_steps(shown),
-    )
-
-
-def side_plot(shown: Shown, name: str) -> Plot:
-    """One of the smaller charts."""
-    return Plot(shown.curves.get(name, ()), zero=name != "grad_norm", y_format=_axis_number, x_range=_steps(shown))
-
-
-def _steps(shown: Shown) -> tuple[float, float] | None:
-    return (0.0, float(max(1, shown.step)))
-
-
-def _axis_number(value: float) -> str:
-    return count(value) if abs(value) >= 1000 else small(value)
-
-
-def legend() -> Content:
-    """What the signs of the loss chart are."""
-    return Content.assemble(
-        ("⠂ ", "$text-disabled"), "raw  ", ("━ ", "$accent"), "smooth  ", ("◇ ", "$foreground"), "eval  ",
-        ("◆ ", "bold $foreground"), "best  ", ("▵ ", "$text-muted"), "checkpoint",
-    )  # fmt: skip
-
-
-# -- samples, log, machine --------------------------------------------------------------------------------------
+# -- samples, machine --------------------------------------------------------------------------------------
 
 
 def samples_text(shown: Shown, step: int | None) -> Content:
@@ -246,13 +196,6 @@ def samples_text(shown: Shown, step: int | None) -> Content:
             parts += [("wanted".ljust(width) + "  ", "$text-muted"), (visible(answer.reference), "$text-muted"), "\n"]
         parts.append("\n")
     return Content.assemble(*parts).rstrip()
-
-
-def log_text(lines: Sequence[str]) -> Content:
-    """The log's tail."""
-    if not lines:
-        return Content.styled("the log is empty", "$text-muted")
-    return Content("\n".join(visible(line) for line in lines))
 
 
 def machine_short(sample: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from textual.content import Content
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.visual import Visual
 from textual.widget import Widget
@@ -44,15 +45,19 @@ class Marks:
 class Plot:
     """All that a chart shows. Later curves lie over earlier ones, marks over curves.
 
-    `ticks` are signs on the x axis: (x, sign, style). `log`: logarithmic y; values that are not above zero are
-    gaps. `zero`: the y axis begins at zero. `x_range`: that of all points where it is None.
+    `ticks` are signs on the x axis: (x, sign, style). `levels` are faint lines across: (y, style), drawn where they
+    are not far from the values. `cursor`: a faint line upright. `log`: logarithmic y; values that are not above zero
+    are gaps. `zero`: the y axis begins at zero. `x_range`: that of all points where it is None.
     """
 
     curves: Sequence[Curve] = ()
     marks: Sequence[Marks] = ()
     ticks: Sequence[tuple[float, str, str]] = ()
+    levels: Sequence[tuple[float, str]] = ()
     log: bool = False
     y_format: Callable[[float], str] = small
+    x_format: Callable[[float], str] = count
+    cursor: float | None = None
     empty: str = "nothing measured yet"
     zero: bool = False
     x_range: tuple[float, float] | None = None
@@ -113,6 +118,8 @@ def draw(plot: Plot, width: int, height: int) -> list[Content]:
     grid = _Grid(width - margin - 1, rows, min(xs), max(xs), low, high, plot.log)
     if grid.width < 4:
         return [Content.styled(plot.empty[:width], "$text-muted")]
+    for level, style in plot.levels:
+        _draw_level(grid, scaled(level, plot.log), style)
     for curve in plot.curves:
         _draw_band(grid, curve) if curve.band else _draw_line(grid, curve)
     for marks in plot.marks:
@@ -121,6 +128,8 @@ def draw(plot: Plot, width: int, height: int) -> list[Content]:
             if math.isfinite(value):
                 cell = (grid.column(x) >> 1, grid.row(value) >> 2)
                 grid.signs[cell], grid.styles[cell] = marks.sign, marks.style
+    if plot.cursor is not None:
+        _draw_cursor(grid, plot.cursor)
     lines = [_line(grid, row, labels.get(row, ""), margin) for row in range(rows)]
     return [*lines, _axis(grid, plot, margin)]
 
@@ -147,6 +156,10 @@ def _range(ys: Sequence[float], plot: Plot) -> tuple[float, float]:
     low, high = min(ys), max(ys)
     if plot.zero and not plot.log:
         low = min(0.0, low)
+    for level in (scaled(y, plot.log) for y, _ in plot.levels):
+        # Further away than the values are apart it would only press them flat.
+        if abs(level - min(high, max(low, level))) <= high - low:
+            low, high = min(low, level), max(high, level)
     if high - low < 1e-12 * max(1.0, abs(high)):
         room = abs(high) * 0.1 or 0.5
         low, high = low - room, high + room
@@ -182,6 +195,22 @@ def _draw_band(grid: _Grid, curve: Curve) -> None:
         bottom, top = scaled(low, grid.log), scaled(high, grid.log)
         if math.isfinite(bottom) and math.isfinite(top):
             grid.dots(grid.column(x), grid.row(top), grid.row(bottom), curve.style)
+
+
+def _draw_level(grid: _Grid, level: float, style: str) -> None:
+    if grid.y0 <= level <= grid.y1:
+        row = grid.row(level)
+        for column in range(0, grid.width * 2, 3):
+            grid.dots(column, row, row, style)
+
+
+def _draw_cursor(grid: _Grid, x: float) -> None:
+    if grid.x0 <= x <= grid.x1:
+        across = grid.column(x) >> 1
+        for row in range(grid.height):
+            cell = (across, row)
+            if cell not in grid.bits and cell not in grid.signs:
+                grid.signs[cell], grid.styles[cell] = "┊", "$text-muted"
 
 
 def _draw_line(grid: _Grid, curve: Curve) -> None:
@@ -234,17 +263,23 @@ def _line(grid: _Grid, row: int, label: str, margin: int) -> Content:
 
 
 def _axis(grid: _Grid, plot: Plot, margin: int) -> Content:
-    """The x axis: first and last step, and the ticks between them."""
+    """The x axis: its ends, the ticks between them, and the foot of the cursor."""
     cells: list[tuple[str, str]] = [("─", "$text-disabled")] * grid.width
-    first, last = count(grid.x0), count(grid.x1)
+    first, last = plot.x_format(grid.x0), plot.x_format(grid.x1)
     for x, sign, style in plot.ticks:
         if grid.x0 <= x <= grid.x1:
             cells[min(grid.width - 1, grid.column(x) >> 1)] = (sign, style)
+    if plot.cursor is not None and grid.x0 <= plot.cursor <= grid.x1:
+        cells[grid.column(plot.cursor) >> 1] = ("┴", "$foreground")
     if len(first) + len(last) + 4 <= grid.width:
         for text, start in ((f"{first} ", 0), (f" {last}", grid.width - len(last) - 1)):
             for place, char in enumerate(text):
                 cells[start + place] = (char, "$text-muted")
     return Content.assemble((" " * margin + "└", "$text-disabled"), *cells)
+
+
+def _same(before: list[Content], after: list[Content]) -> bool:
+    return [(line.plain, line.spans) for line in before] == [(line.plain, line.spans) for line in after]
 
 
 class Chart(Widget, can_focus=True):
@@ -255,15 +290,33 @@ class Chart(Widget, can_focus=True):
     def __init__(self, title: str = "", *, id: str | None = None, classes: str = "panel") -> None:
         super().__init__(id=id, classes=classes)
         self.border_title = title
-        self._plot = Plot()
+        self._plot = Plot(empty="reading …")
         self._lines: list[Content] = []
         self._drawn: tuple[int, int] | None = None
 
     def show(self, plot: Plot) -> None:
-        """Show `plot` from now on."""
+        """Show `plot` from now on; only lines that differ are painted again."""
         self._plot = plot
-        self._drawn = None
-        self.refresh()
+        size = (self.content_size.width, self.content_size.height)
+        if self._drawn != size:
+            self._drawn = None
+            self.refresh()
+            return
+        before, self._lines = self._lines, draw(plot, *size)
+        for y in range(max(len(before), len(self._lines))):
+            if not _same(before[y : y + 1], self._lines[y : y + 1]):
+                self.refresh(Region(0, y, size[0], 1))
+
+    @property
+    def lines(self) -> list[Content]:
+        """What was last drawn."""
+        return self._lines
+
+    @property
+    def columns(self) -> int:
+        """Columns of the drawing area as it was last drawn."""
+        axis = self._lines[-1].plain if len(self._lines) > 1 else ""
+        return max(1, len(axis) - axis.find("└") - 1)
 
     def render_lines(self, crop):  # pyright: ignore
         """Draw the plot for the present size before its lines are asked for."""

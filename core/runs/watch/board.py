@@ -89,6 +89,15 @@ class Board:
                 one.until = None
         self.open = {one.code: one for one in self.all if one.until is None}
 
+    def keep(self) -> list[dict[str, Any]]:
+        """The warnings as JSON."""
+        return [one.to_json() for one in self.all]
+
+    def take_back(self, kept: list[dict[str, Any]]) -> None:
+        """Hold what `keep` gave."""
+        self.all = [RunWarning(**one) for one in kept]
+        self.open = {one.code: one for one in self.all if one.until is None}
+
     def _forget(self) -> None:
         for one in self.all[: max(0, len(self.all) - _KEPT)]:
             if one.until is not None:

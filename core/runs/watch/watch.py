@@ -9,6 +9,7 @@ from typing import Any
 from core.runs.series import number, whole
 from core.runs.watch import machine
 from core.runs.watch.board import Board, RunWarning
+from core.runs.watch.kept import plain, restore
 from core.runs.watch.loss import LossWatch
 from core.runs.watch.machine import Around
 from core.runs.watch.pace import PaceWatch
@@ -33,7 +34,7 @@ class Watch:
         self._step = 0
         self._moment = math.nan
         self._gap = 0.0
-        self._shape: list[Any] | None = None
+        self._shape: tuple[Any, ...] | None = None
 
     @property
     def warnings(self) -> Sequence[RunWarning]:
@@ -72,12 +73,29 @@ class Watch:
 
     def _begin(self, event: dict[str, Any]) -> None:
         self._loss.expect(whole(event.get("total_steps")))
-        shape = [event.get(name) for name in _SHAPE]
+        shape = tuple(event.get(name) for name in _SHAPE)
         self._pace.begin(fresh=shape != self._shape)
         if self._shape is not None:
             self.cut(whole(event.get("resumed_from")))
         self._shape = shape
         self._gap = 0.0
+
+    def keep(self) -> dict[str, Any]:
+        """All that was noticed and seen, as JSON (with NaN), to go on from later."""
+        parts = {"watch": self, "loss": self._loss, "validation": self._validation, "pace": self._pace}
+        return {"board": self._board.keep(), **{name: plain(part) for name, part in parts.items()}}
+
+    def take_back(self, kept: dict[str, Any]) -> None:
+        """Go on from what `keep` gave; for a fresh one.
+
+        Raises:
+            KeyError, TypeError: where `kept` is none of that.
+        """
+        self._board.take_back(kept["board"])
+        restore(self, kept["watch"])
+        restore(self._loss, kept["loss"])
+        restore(self._validation, kept["validation"])
+        restore(self._pace, kept["pace"])
 
     def cut(self, step: int) -> None:
         """Forget what came after `step`: a restart trains it again."""

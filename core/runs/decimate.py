@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,13 +34,14 @@ class Bucket:
 
 
 class Decimated:
-    """Follows a growing series: only new points cost time, and never more than 640 buckets are kept.
+    """Follows a growing series: only new points cost time, and never more than `most` buckets are kept.
 
     Values that are not finite count for nothing: a bucket of such values alone is a gap.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST) -> None:
         self.buckets: list[Bucket] = []
+        self._most = most
         self._size = 1
         self._taken = 0
         self._last_x = -math.inf
@@ -51,23 +53,39 @@ class Decimated:
         if len(xs) == self._taken:
             return False
         for place in range(self._taken, len(xs)):
-            self._add(xs[place], ys[place])
+            self.add(xs[place], ys[place])
         self._taken = len(xs)
         self._last_x = xs[-1]
         return True
 
-    def _add(self, x: float, y: float) -> None:
-        if not self.buckets or self.buckets[-1].points >= self._size:
-            if len(self.buckets) >= MOST:
+    def cut(self, x: float) -> None:
+        """Forget what comes after `x`; a bucket that reaches across it goes as a whole."""
+        while self.buckets and self.buckets[-1].last > x:
+            self.buckets.pop()
+
+    def restore(self, buckets: list[Bucket]) -> None:
+        """Go on from `buckets` that another series of the same `most` has kept."""
+        self.buckets = buckets
+        self._size = max((bucket.points for bucket in buckets), default=1)
+
+    def add(self, x: float, y: float) -> None:
+        """Take one more point; `x` never falls."""
+        # A million steps pass here: no call that can be spared.
+        buckets = self.buckets
+        if not buckets or buckets[-1].points >= self._size:
+            if len(buckets) >= self._most:
                 self._halve()
-            if not self.buckets or self.buckets[-1].points >= self._size:
-                self.buckets.append(Bucket(x, x))
-        bucket = self.buckets[-1]
+                buckets = self.buckets
+            if not buckets or buckets[-1].points >= self._size:
+                buckets.append(Bucket(x, x))
+        bucket = buckets[-1]
         bucket.last = x
         bucket.points += 1
-        if math.isfinite(y):
-            bucket.low = min(bucket.low, y)
-            bucket.high = max(bucket.high, y)
+        if y - y == 0:
+            if y < bucket.low:
+                bucket.low = y
+            if y > bucket.high:
+                bucket.high = y
             bucket.total += y
             bucket.count += 1
 
@@ -109,3 +127,33 @@ def smooth(buckets: Sequence[Bucket], span: float) -> list[tuple[float, float]]:
         weight = keep * weight + (1 - keep)
         found.append((bucket.x, average / weight))
     return found
+
+
+def merge(buckets: Sequence[Bucket], size: int) -> list[Bucket]:
+    """Each `size` neighbours as one."""
+    if size <= 1:
+        return list(buckets)
+    found: list[Bucket] = []
+    into, left = None, 0
+    for one in buckets:
+        if into is None or not left:
+            into = Bucket(one.first, one.last, one.low, one.high, one.total, one.count, one.points)
+            found.append(into)
+            left = size - 1
+            continue
+        left -= 1
+        into.last = one.last
+        if one.low < into.low:
+            into.low = one.low
+        if one.high > into.high:
+            into.high = one.high
+        into.total += one.total
+        into.count += one.count
+        into.points += one.points
+    return found
+
+
+def span(buckets: Sequence[Bucket], low: float, high: float) -> tuple[int, int]:
+    """The places, first and past the last, of the buckets that lie within or reach into `low` to `high`."""
+    first = bisect_left(buckets, low, key=lambda one: one.last)
+    return first, max(first, bisect_right(buckets, high, key=lambda one: one.first))
