@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from core.runs.decimate import Decimated
-from core.runs.series import Series, whole
+from core.runs.series import Series
 
 #: Buckets of each column: a run of fewer steps is kept exactly.
 FINE = 2048
@@ -17,53 +17,67 @@ _PAUSE = 3600.0
 
 
 class Course(Series):
-    """The lists hold the last steps only; `columns` the whole course against the step.
+    """The lists hold the last steps only.
 
     The column `worked` is the time worked so far in seconds, pauses between attempts left out; `taken` grows with
-    every step and every cut.
+    every step and every cut; `kept` is how much of that its file in the cache holds.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.columns = {name: Decimated(FINE) for name in COLUMNS}
+        self._columns = {name: Decimated(FINE) for name in COLUMNS}
+        self._worked: list[float] = []
+        self._pending = 0  # the last steps, which the columns have not taken yet
         self.worked = 0.0
-        self.taken = 0
+        self.taken = self.kept = 0
+
+    @property
+    def columns(self) -> dict[str, Decimated]:
+        """The whole course of each of `COLUMNS` against the step."""
+        if self._pending:
+            first = len(self.step) - self._pending
+            steps = [float(step) for step in self.step[first:]]
+            for name, column in self._columns.items():
+                column.extend(steps, self._worked if name == "worked" else getattr(self, name)[first:])
+            self._worked.clear()
+            self._pending = 0
+        return self._columns
 
     def add(self, event: dict[str, Any]) -> None:
         """Take a ``step`` event; one that repeats earlier steps replaces them."""
-        step = whole(event.get("step"))
         before = self.m[-1] if self.m else math.nan
         super().add(event)
         passed = self.m[-1] - before
         if not 0 <= passed <= _PAUSE:
             passed = self.seconds[-1] if math.isfinite(self.seconds[-1]) else 0.0
         self.worked += passed
+        self._worked.append(self.worked)
         self.taken += 1
-        x = float(step)
-        for name, column in self.columns.items():
-            column.add(x, getattr(self, name)[-1] if name != "worked" else self.worked)
-        if len(self.step) >= 2 * _RECENT:
+        self._pending += 1
+        if len(self.step) >= 4 * _RECENT:
+            assert self.columns is not None  # they take what is pending
             self.forget(_RECENT)
 
     def cut(self, step: int) -> None:
         """Forget what comes after `step`: a restart trains it again."""
+        columns = self.columns
         super().cut(step)
         self.taken += 1
-        for column in self.columns.values():
+        for column in columns.values():
             column.cut(float(step))
-        worked = self.columns["worked"].buckets
+        worked = columns["worked"].buckets
         self.worked = worked[-1].high if worked else 0.0
 
     def keep(self) -> dict[str, Any]:
         """All but the columns, as JSON (with NaN)."""
-        recent = {name: getattr(self, name) for name in _RECENT_COLUMNS}
+        recent = {name: getattr(self, name)[-_RECENT:] for name in _RECENT_COLUMNS}
         return {"recent": recent, "worked": self.worked, "taken": self.taken}
 
     def take_back(self, kept: dict[str, Any]) -> None:
         """Go on from what `keep` gave."""
         for name in _RECENT_COLUMNS:
             setattr(self, name, kept["recent"][name])
-        self.worked, self.taken = kept["worked"], kept["taken"]
+        self.worked, self.taken, self.kept = kept["worked"], kept["taken"], kept["taken"]
 
 
 _RECENT_COLUMNS = tuple(Series.__dataclass_fields__)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 from array import array
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from core.home import cache_dir
 from core.runs.course import COLUMNS, FINE, Course
 from core.runs.decimate import Bucket, Decimated
 from core.runs.folder import RunFolder
+from core.runs.glimpse import LONG_BYTES
 from core.runs.machine import MachineCourse
 from core.runs.view import RunView
 
@@ -42,14 +45,31 @@ def open_run(folder: RunFolder) -> tuple[RunView, Course, MachineCourse]:
     if found is None:
         course, machine = Course(), MachineCourse(folder.gpu)
         found = RunView(folder, course), course, machine
-        if course.taken >= SAVE_EVERY:
-            machine.refresh()
-            save(*found)
+    keep_new(*found)
     return found
+
+
+def keep_new(view: RunView, course: Course, machine: MachineCourse) -> None:
+    """Keep what was read of a run, where there is enough that is new."""
+    if course.taken - course.kept >= SAVE_EVERY:
+        machine.refresh()
+        save(view, course, machine)
+
+
+def quick(folder: RunFolder) -> tuple[RunView, Course, MachineCourse] | None:
+    """As `open_run`, where it takes no longer than a look may; None: more than that is yet to be read."""
+    try:
+        size = folder.events.stat().st_size
+    except OSError:
+        size = 0
+    if size <= LONG_BYTES:
+        return open_run(folder)
+    return load(folder, LONG_BYTES)
 
 
 def save(view: RunView, course: Course, machine: MachineCourse) -> None:
     """Keep what was read of a run; where that cannot be written the next look reads all of it."""
+    course.kept = course.taken
     columns = _columns(course, machine)
     numbers = array("d")
     for column in columns:
@@ -77,13 +97,16 @@ def save(view: RunView, course: Course, machine: MachineCourse) -> None:
             old.unlink(missing_ok=True)
 
 
-def load(folder: RunFolder) -> tuple[RunView, Course, MachineCourse] | None:
-    """Go on from what was kept of `folder`; None where there is nothing that fits it."""
+def load(folder: RunFolder, most: float = math.inf) -> tuple[RunView, Course, MachineCourse] | None:
+    """Go on from what was kept of `folder`; None where there is nothing that fits it, or more than `most` bytes are
+    still to be read."""
     try:
         head, state, numbers = cache_file(folder).read_bytes().split(b"\n", 2)
         about = json.loads(head)
         right = about["version"] == _VERSION and about["run"] == folder.id
         if not right or about["sum"] != hashlib.blake2b(state + b"\n" + numbers).hexdigest():
+            return None
+        if folder.events.stat().st_size - about["marks"][folder.events.name][1] > most:
             return None
         if not all(_fits(folder.path / name, *mark) for name, mark in about["marks"].items()):
             return None
@@ -131,14 +154,14 @@ def _restored(
     at = 0
     for column, size in zip(columns, state["sizes"], strict=True):
         end = at + size * _FIELDS
-        column.restore(_buckets(numbers[at:end].tolist()))
+        column.restore(partial(_buckets, numbers[at:end]))
         at = end
     machine.last, machine.taken, (inode, offset) = state["machine"]
     machine.tail.seek((inode, offset))
     return RunView(folder, course, state["view"]), course, machine
 
 
-def _buckets(values: list[float]) -> list[Bucket]:
+def _buckets(values: array[float]) -> list[Bucket]:
     each = [iter(values)] * _FIELDS
     return [
         Bucket(first, last, low, high, total, int(count), int(points))

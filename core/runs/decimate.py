@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MOST = 640
@@ -40,16 +40,25 @@ class Decimated:
     """
 
     def __init__(self, most: int = MOST) -> None:
-        self.buckets: list[Bucket] = []
+        self._buckets: list[Bucket] = []
+        self._kept: Callable[[], list[Bucket]] | None = None
         self._most = most
         self._size = 1
         self._taken = 0
         self._last_x = -math.inf
 
+    @property
+    def buckets(self) -> list[Bucket]:
+        """The buckets by ascending x."""
+        if self._kept is not None:
+            self._buckets, self._kept = self._kept(), None
+            self._size = max((bucket.points for bucket in self._buckets), default=1)
+        return self._buckets
+
     def follow(self, xs: Sequence[float], ys: Sequence[float]) -> bool:
         """Take what was appended to the series since the last call; start over where it was cut. True if changed."""
         if len(xs) < self._taken or (self._taken and xs[self._taken - 1] != self._last_x):
-            self.buckets, self._size, self._taken, self._last_x = [], 1, 0, -math.inf
+            self._buckets, self._kept, self._size, self._taken, self._last_x = [], None, 1, 0, -math.inf
         if len(xs) == self._taken:
             return False
         for place in range(self._taken, len(xs)):
@@ -63,38 +72,45 @@ class Decimated:
         while self.buckets and self.buckets[-1].last > x:
             self.buckets.pop()
 
-    def restore(self, buckets: list[Bucket]) -> None:
-        """Go on from `buckets` that another series of the same `most` has kept."""
-        self.buckets = buckets
-        self._size = max((bucket.points for bucket in buckets), default=1)
+    def restore(self, kept: Callable[[], list[Bucket]]) -> None:
+        """Go on from the buckets of another series of the same `most`; `kept` gives them when they are needed."""
+        self._kept = kept
 
     def add(self, x: float, y: float) -> None:
         """Take one more point; `x` never falls."""
-        # A million steps pass here: no call that can be spared.
-        buckets = self.buckets
-        if not buckets or buckets[-1].points >= self._size:
-            if len(buckets) >= self._most:
-                self._halve()
-                buckets = self.buckets
+        self.extend((x,), (y,))
+
+    def extend(self, xs: Sequence[float], ys: Sequence[float]) -> None:
+        """Take more points, of ascending `xs`."""
+        place, end = 0, len(xs)
+        while place < end:
+            buckets = self.buckets
             if not buckets or buckets[-1].points >= self._size:
-                buckets.append(Bucket(x, x))
-        bucket = buckets[-1]
-        bucket.last = x
-        bucket.points += 1
-        if y - y == 0:
-            if y < bucket.low:
-                bucket.low = y
-            if y > bucket.high:
-                bucket.high = y
-            bucket.total += y
-            bucket.count += 1
+                if len(buckets) >= self._most:
+                    self._halve()
+                    continue
+                buckets.append(Bucket(xs[place], xs[place]))
+            bucket = buckets[-1]
+            to = min(end, place + self._size - bucket.points)
+            bucket.points += to - place
+            bucket.last = xs[to - 1]
+            part = ys[place:to]
+            # One sum tells whether all of them are finite: a million steps pass here.
+            if not math.isfinite(sum(part)):
+                part = [y for y in part if math.isfinite(y)]
+            if part:
+                bucket.low = min(bucket.low, min(part))
+                bucket.high = max(bucket.high, max(part))
+                bucket.total = sum(part, bucket.total)
+                bucket.count += len(part)
+            place = to
 
     def _halve(self) -> None:
         pairs = zip(self.buckets[::2], self.buckets[1::2])
         merged = [_join(a, b) for a, b in pairs]
         if len(self.buckets) % 2:
             merged.append(self.buckets[-1])
-        self.buckets = merged
+        self._buckets = merged
         self._size *= 2
 
 

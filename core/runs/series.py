@@ -12,11 +12,18 @@ _NAN = float("nan")
 
 def number(value: Any) -> float:
     """`value` as a float; NaN where it is no number (JSON has no NaN: it is written as null)."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else _NAN
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return _NAN
+    try:
+        return float(value)
+    except OverflowError:
+        return _NAN
 
 
 def whole(value: Any, otherwise: int = 0) -> int:
     """`value` as an int; `otherwise` where it is no finite number."""
+    if type(value) is int:
+        return value
     found = number(value)
     return int(found) if math.isfinite(found) else otherwise
 

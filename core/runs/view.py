@@ -34,8 +34,16 @@ class RunView:
         preflight, start, end: the last event of that name. gpu: the last hardware sample.
     """
 
-    def __init__(self, folder: RunFolder, steps: Series | None = None, kept: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        steps: Series | None = None,
+        kept: dict[str, Any] | None = None,
+        events: Tail | None = None,
+    ) -> None:
         """Look at `folder`; the steps go to `steps`. `kept`: what `keep` gave an earlier reader with the same steps.
+
+        `events`: reads events.jsonl; where it leaves some out, no watcher judges them.
 
         Raises:
             KeyError, TypeError, ValueError: where `kept` is none of that.
@@ -47,12 +55,13 @@ class RunView:
         self._signature: tuple[Any, ...] = ()
         self._jobs: dict[str, RunView] = {}
         self._outside = Outside(folder)
-        self._reset(Series() if steps is None else steps)
+        self._sampled = events is not None
+        self._reset(Series() if steps is None else steps, events or Tail(folder.events))
         if kept is not None:
             self._take_back(kept)
         self.refresh()
 
-    def _reset(self, steps: Series) -> None:
+    def _reset(self, steps: Series, events: Tail) -> None:
         self.steps = steps
         self.evals: list[dict[str, Any]] = []
         self.checkpoints: list[dict[str, Any]] = []
@@ -63,7 +72,7 @@ class RunView:
         self.progress: dict[str, Any] | None = None
         self.start: dict[str, Any] | None = None
         self.end: dict[str, Any] | None = None
-        self._events = Tail(self.folder.events)
+        self._events = events
         self._answers = Tail(self.folder.samples)
         self._seconds = 0.0
         self._first: float | None = None
@@ -114,13 +123,16 @@ class RunView:
         return changed or before != (self._signature, self.status)
 
     def _look_around(self) -> None:
+        if self._sampled:
+            return
         if self.status in ("running", "unsupervised") and self.start is not None and self.end is None:
             self._watch.look(self._outside.look(self.start, self.checkpoints, self.attempt))
         else:
             self._watch.rest()
 
     def _take(self, event: dict[str, Any]) -> None:
-        self._watch.take(event)
+        if not self._sampled:
+            self._watch.take(event)
         name = event.get("event")
         moment = number(event.get("m"))
         if name == "start":

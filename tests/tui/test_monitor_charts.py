@@ -240,7 +240,7 @@ def test_a_long_course_is_kept_in_bounded_room() -> None:
     course = Course()
     for step in range(1, 20_001):
         course.add(event(step))
-    assert len(course) <= 512 and course.step[-1] == 20_000
+    assert len(course) <= 1024 and course.step[-1] == 20_000
     assert all(len(column.buckets) <= FINE for column in course.columns.values())
     course.cut(10_000)
     for step in range(10_001, 20_001):

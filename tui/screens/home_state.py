@@ -11,8 +11,9 @@ from typing import Any, Literal
 from core.errors import DiapasonError
 from core.files import read_json, read_jsonl, write_json
 from core.home import cache_dir
-from core.runs.course_cache import open_run
+from core.runs.course_cache import quick
 from core.runs.folder import RunFolder, list_runs
+from core.runs.glimpse import glimpse
 from core.runs.view import RunView
 from tui.format import ago, count, duration
 from tui.recent import recent
@@ -88,7 +89,7 @@ class HomeReader:
         for folder in list_runs():
             view = self._views.get(folder.id)
             if view is None:
-                view = self._views[folder.id] = open_run(folder)[0]
+                view = self._views[folder.id] = (quick(folder) or glimpse(folder))[0]
             else:
                 view.refresh()
             rows.append(self._row(view))

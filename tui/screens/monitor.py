@@ -69,14 +69,18 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
             yield Page("recipe", id="config")
 
     def on_mount(self) -> None:
-        """Paint first, then read."""
+        """Read in a thread while the first paint is made."""
         self.query_one("#loss", Chart).border_subtitle = legend()
         self.query_one("#loss").focus()
         for name in ("log", "events"):
             self.query_one(f"#{name}", Page).anchor()
         self.top(self.folder.name)
-        self.call_after_refresh(self._read)
+        self._read()
         self.set_interval(EVERY_SECONDS, self._read)
+
+    def on_unmount(self) -> None:
+        """Nothing reads for a screen that is closed."""
+        self._reader.close()
 
     # -- reading, in a thread -----------------------------------------------------------------------------
 
@@ -84,12 +88,15 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         if self._reading or not self.is_current:
             return
         self._reading = True
+        self._reader.wanted = tuple(self._panels)
         self.background(self._reader.read, self._took, otherwise=self._not_read, group="run")
 
     def _took(self, shown: Shown) -> None:
         self._reading = False
         if shown.id != self.folder.id:
             return
+        if self._reader.wanted != tuple(self._panels):
+            self._read()
         before, self.shown = self.shown, shown
         if before is not None and before.status != shown.status:
             self.say(f"{shown.name} is {words.WORDS.get(shown.status, shown.status)}")
@@ -109,7 +116,10 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
             return
         self.top(*words.headline(shown, self.size.width - 2))
         self._draw_words(shown)
-        if before is None or _drawn(before) != _drawn(shown):
+        if before is None:
+            # What has no size yet has no room for dots.
+            self.call_after_refresh(self.draw_charts)
+        elif _drawn(before) != _drawn(shown):
             self.draw_charts()
         if before is None or before.answers != shown.answers:
             self._draw_samples(shown)
@@ -143,6 +153,7 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         if self.shown is not None:
             self.top(*words.headline(self.shown, self.size.width - 2))
             self._draw_words(self.shown)
+            self.call_after_refresh(self.draw_charts)
 
     # -- why a key cannot act -----------------------------------------------------------------------------
 
@@ -182,6 +193,7 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         opened = not self.has_class("-log")
         self.set_class(opened, "-log")
         self.query_one("#log" if opened else "#loss").focus()
+        self.call_after_refresh(self.draw_charts)
 
     def action_pane_loss(self) -> None:
         """Only the loss."""
@@ -232,6 +244,8 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         def chosen(ids: list[str] | None) -> None:
             if ids is not None:
                 kept = {reader.folder.id: reader for reader in self._reader.beside}
+                for id in kept.keys() - set(ids):
+                    kept[id].close()
                 self._reader.beside = tuple(kept.get(run.id) or MonitorReader(run) for run in runs if run.id in ids)
                 self._read()
 
@@ -244,10 +258,12 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
             self.set_class(name == self._pane, f"-pane-{name}")
         first = self._panels[0] if self._panels else "machine"
         self.query_one(f"#{first if self._pane == 'course' else self._pane or 'loss'}").focus()
+        self.call_after_refresh(self.draw_charts)
 
     async def toggle_panel(self, name: str) -> None:
         """Open or close a small chart, where the small charts can be seen."""
         await super().toggle_panel(name)
+        self._read()
         if name in self._panels and (self._pane is not None or self.has_class("-narrow")) and self._pane != "course":
             self._only("course")
 
@@ -288,9 +304,10 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         if run is None:
             return
         self.folder, self.shown, self._sample_step = run, None, None
-        beside = tuple(reader for reader in self._reader.beside if reader.folder.id != run.id)
-        self._reader = MonitorReader(run)
-        self._reader.beside = beside
+        before, self._reader = self._reader, MonitorReader(run)
+        self._reader.beside = tuple(reader for reader in before.beside if reader.folder.id != run.id)
+        before.beside = tuple(reader for reader in before.beside if reader.folder.id == run.id)
+        before.close()
         self._reading = False
         self.axis = Axis(by=self.axis.by)
         self.top(run.name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
 from core.runs.course import Course
 from core.runs.decimate import Bucket
@@ -49,13 +51,9 @@ def _ends(buckets: Sequence[Bucket]) -> list[float]:
 
 def _rising(values: Sequence[float]) -> tuple[float, ...]:
     """`values`, each no less than those before it; what was not measured stands still."""
-    found: list[float] = []
-    top = next((value for value in values if abs(value) < float("inf")), 0.0)
-    for value in values:
-        if abs(value) < float("inf"):
-            top = max(top, value)
-        found.append(top)
-    return tuple(found)
+    first = next((value for value in values if math.isfinite(value)), 0.0)
+    finite = (value if math.isfinite(value) else -math.inf for value in values)
+    return tuple(accumulate(finite, max, initial=first))[1:]
 
 
 def between(value: float, xs: Sequence[float], ys: Sequence[float]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from core.runs.course import Course
@@ -40,28 +40,34 @@ class Line:
 
 
 class Lines:
-    """Makes lines of what was measured, again only where there is more."""
+    """Makes lines of what was measured: of the quantities that are wanted, again only where there is more."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Line] = {}
         self._machine: dict[str, tuple[Line, ...]] = {}
-        self._taken = -1
 
-    def of_steps(self, course: Course) -> dict[str, Line]:
+    def of_steps(self, course: Course, wanted: Collection[str]) -> dict[str, Line]:
         """Quantity → its line against the step."""
-        if not self._steps or self._steps["loss"].taken != course.taken:
-            self._steps = {name: _line(course.columns[name], course.taken, name) for name in SHOWN}
+        before, taken = self._steps, course.taken
+        self._steps = {
+            name: before[name]
+            if name in before and before[name].taken == taken
+            else _line(course.columns[name], taken, name)
+            for name in SHOWN
+            if name in wanted
+        }
         return self._steps
 
-    def of_machine(self, machine: MachineCourse) -> dict[str, tuple[Line, ...]]:
+    def of_machine(self, machine: MachineCourse, wanted: Collection[str]) -> dict[str, tuple[Line, ...]]:
         """Quantity → the lines of each card, or the host's, against unix time."""
-        taken = machine.taken
-        if not self._machine or taken != self._taken:
-            self._taken = taken
-            self._machine = {
-                name: tuple(_line(column, taken, name) for column in columns)
-                for name, columns in machine.columns.items()
-            }
+        before, taken = self._machine, machine.taken
+        self._machine = {
+            name: before[name]
+            if before.get(name) and before[name][0].taken == taken
+            else tuple(_line(column, taken, name) for column in columns)
+            for name, columns in machine.columns.items()
+            if name in wanted
+        }
         return self._machine
 
 

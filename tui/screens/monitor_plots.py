@@ -107,6 +107,7 @@ def side_plot(shown: Shown, panel: Panel, axis: Axis, dots: int = MOST) -> Plot:
         zero=panel.zero,
         y_format=panel.text,
         x_format=axis.text,
+        empty="nothing measured yet" if panel.name in {**shown.lines, **shown.hardware} else "reading …",
         x_range=axis.range,
         cursor=_cursor(axis),
     )

@@ -8,16 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.runs import course_cache
 from core.runs.course import Course
 from core.runs.folder import RunFolder
-from core.runs.machine import MachineCourse
 from core.runs.series import number, whole
 from core.runs.tail import Tail, last_lines, lines_with
 from core.runs.view import RunView
 from core.runs.watch.board import RunWarning
 from tui.screens.monitor_axis import Knots, knots
 from tui.screens.monitor_curves import Line, Lines
+from tui.screens.monitor_reading import Reading
 from tui.widgets.chart import Point
 
 LOG_LINES = 400
@@ -55,6 +54,7 @@ class Shown:
     status: str
     reason: str | None
     hint: str | None
+    partial: bool
     final: bool
     step: int
     total: int
@@ -99,27 +99,30 @@ class MonitorReader:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
-        self._view: RunView | None = None
-        self._course = Course()
-        self._taken = self._saved = -1
+        self._reading = Reading(folder)
+        self._course: Course | None = None
+        self._taken = -1
         self._knots = Knots()
         self._lines = Lines()
-        self._machine = MachineCourse(folder.gpu)
         self._runner = Tail(folder.runner_events)
         self._retries: list[float] = []
         self._notes: deque[dict[str, Any]] = deque(maxlen=EVENTS)
         self.needle = ""
+        self.wanted: tuple[str, ...] = ()
         self.beside: tuple[MonitorReader, ...] = ()
         self._log_mark: Any = None
         self._log: tuple[str, ...] = ()
 
     def read(self) -> Shown:
-        """Look at the run now."""
-        view, course = self._look()
+        """Look at the run now; of what was measured, only the loss and what is `wanted` comes in lines."""
+        wanted = ("loss", *self.wanted)
+        view, course, machine = self._reading.look()
         for event in self._runner.read():
             self._notes.append(event)
             if event.get("event") == "oom_retry":
                 self._retries.append(number(event.get("t")))
+        if course is not self._course:
+            self._course, self._taken, self._lines = course, -1, Lines()
         if course.taken != self._taken:
             self._taken, self._knots = course.taken, knots(course)
         self._read_log(view)
@@ -132,6 +135,7 @@ class MonitorReader:
             status=view.status,
             reason=view.reason,
             hint=view.hint,
+            partial=self._reading.partial,
             final=view.final,
             step=view.step,
             total=view.total_steps,
@@ -156,8 +160,8 @@ class MonitorReader:
             mirror=view.mirror,
             answers=_answers(view.samples),
             knots=self._knots,
-            lines=self._lines.of_steps(course),
-            hardware=self._lines.of_machine(self._machine),
+            lines=self._lines.of_steps(course, wanted),
+            hardware=self._lines.of_machine(machine, wanted),
             clip=number(train.get("max_grad_norm")),
             retries=tuple(self._retries),
             log=self._log,
@@ -167,18 +171,11 @@ class MonitorReader:
             beside=tuple(reader.read() for reader in self.beside),
         )
 
-    def _look(self) -> tuple[RunView, Course]:
-        """Follow the run's files, at first from what an earlier look has kept of them."""
-        if self._view is None:
-            self._view, self._course, self._machine = course_cache.open_run(self.folder)
-            self._saved = self._course.taken if self._course.taken >= course_cache.SAVE_EVERY else 0
-        else:
-            self._view.refresh()
-        self._machine.refresh()
-        if self._course.taken - self._saved >= course_cache.SAVE_EVERY:
-            self._saved = self._course.taken
-            course_cache.save(self._view, self._course, self._machine)
-        return self._view, self._course
+    def close(self) -> None:
+        """End what reads for it."""
+        self._reading.close()
+        for reader in self.beside:
+            reader.close()
 
     def _read_log(self, view: RunView) -> None:
         path, needle = view.log_file, self.needle

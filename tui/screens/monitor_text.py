@@ -92,6 +92,8 @@ def facts_line(shown: Shown, narrow: bool) -> Content:
 def notes(shown: Shown) -> list[Content]:
     """What a person should know now, most urgent first; none where all is well."""
     found: list[Content] = []
+    if shown.partial:
+        found.append(_note("…", "a sample of its steps; all of them are being read", "$text-muted"))
     for warning in shown.warnings:
         found.append(_note("!", warning.message, "$error" if warning.severity == "error" else "$warning"))
         if warning.checkpoint is not None and not shown.final:

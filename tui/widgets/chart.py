@@ -130,7 +130,10 @@ def draw(plot: Plot, width: int, height: int) -> list[Content]:
                 grid.signs[cell], grid.styles[cell] = marks.sign, marks.style
     if plot.cursor is not None:
         _draw_cursor(grid, plot.cursor)
-    lines = [_line(grid, row, labels.get(row, ""), margin) for row in range(rows)]
+    filled: list[list[int]] = [[] for _ in range(rows)]
+    for column, row in sorted(grid.styles):
+        filled[row].append(column)
+    lines = [_line(grid, row, filled[row], labels.get(row, ""), margin) for row in range(rows)]
     return [*lines, _axis(grid, plot, margin)]
 
 
@@ -241,24 +244,23 @@ def _stroke(grid: _Grid, start: tuple[int, int], end: tuple[int, int], style: st
         at = to
 
 
-def _line(grid: _Grid, row: int, label: str, margin: int) -> Content:
+def _line(grid: _Grid, row: int, filled: Sequence[int], label: str, margin: int) -> Content:
     parts: list[tuple[str, str]] = [
         (label.rjust(margin - 1), "$text-muted"),
         (" ┤" if label else " │", "$text-disabled"),
     ]
-    text, style = "", ""
-    for column in range(grid.width):
+    text, style, at = "", "", 0
+    for column in filled:
         cell = (column, row)
-        sign = grid.signs.get(cell)
-        if sign is None:
-            bits = grid.bits.get(cell, 0)
-            sign = chr(0x2800 + bits) if bits else " "
-        look = grid.styles.get(cell, "") if sign != " " else style
+        sign, look = grid.signs.get(cell) or chr(0x2800 + grid.bits[cell]), grid.styles[cell]
+        # Blanks look the same in any style: they go with what is before them.
+        text += " " * (column - at)
+        at = column + 1
         if look != style:
             parts.append((text, style))
             text, style = "", look
         text += sign
-    parts.append((text, style))
+    parts.append((text + " " * (grid.width - at), style))
     return Content.assemble(*parts)
 
 
