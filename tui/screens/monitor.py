@@ -119,7 +119,7 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         if before is None:
             # What has no size yet has no room for dots.
             self.call_after_refresh(self.draw_charts)
-        elif _drawn(before) != _drawn(shown):
+        elif _drawn(before) != _drawn(shown) or self.moved():
             self.draw_charts()
         if before is None or before.answers != shown.answers:
             self._draw_samples(shown)
@@ -315,15 +315,10 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
 
 
 def _drawn(shown: Shown) -> tuple[object, ...]:
-    """What the charts show of it."""
+    """What the charts show of it beside what grows with its steps."""
     beside = [(one.id, one.lines) for one in shown.beside]
+    names = (*shown.lines, *shown.hardware)
     return (
-        shown.lines,
-        beside,
-        shown.hardware,
-        shown.evals,
-        shown.checkpoints,
-        shown.restarts,
-        shown.retries,
-        shown.step,
-    )
+        names, beside, shown.evals, shown.checkpoints, shown.restarts, shown.retries, shown.partial, shown.final,
+        bool(shown.step),
+    )  # fmt: skip

@@ -127,7 +127,7 @@ class Axis:
     def panned(self, share: float) -> Axis:
         """Move what is shown by a `share` of it."""
         low, high = self.range
-        least, most = self.at(0.0), max(self.at(self.last), self.at(0.0) + _LEAST)
+        least, most = self.at(0.0), max(self.at(self.last), self.far, self.at(0.0) + _LEAST)
         by = min(most - high, max(least - low, (high - low) * share))
         return self._shown(low + by, high + by)
 
@@ -144,7 +144,8 @@ class Axis:
         """Put the cursor `columns` of a chart `width` columns wide further; from none to the end or the start."""
         low, high = self.range
         if self.cursor is None:
-            return replace(self, cursor=self.step(high if columns < 0 else low))
+            end = max(low, min(high, self.at(self.last)))
+            return replace(self, cursor=self.step(end if columns < 0 else low))
         unit = (high - low) / max(1, width - 1)
         column = round((min(high, max(low, self.at(self.cursor))) - low) / unit)
         place = low + min(max(1, width - 1), max(0, column + columns)) * unit

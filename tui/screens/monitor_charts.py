@@ -28,6 +28,7 @@ class ChartsScreen(DiapasonScreen):
         self.shown: Shown | None = None
         self.axis = Axis()
         self._log_scale = False
+        self._drawn_step = 0
         self._panels = list(plots.FIRST)
         for panel in plots.PANELS:
             setattr(self, f"action_panel_{panel.name}", partial(self.toggle_panel, panel.name))
@@ -46,11 +47,18 @@ class ChartsScreen(DiapasonScreen):
         shown = self.shown
         if shown is None:
             return
+        self._drawn_step = shown.step
         self.axis = axis = plots.axis_of(shown, self.axis)
         self._draw_chart("loss", plots.loss_plot(shown, axis, self._log_scale, self._dots("loss")))
         for panel in plots.PANELS:
             if panel.name in self._panels:
                 self._draw_chart(panel.name, plots.side_plot(shown, panel, axis, self._dots(panel.name)))
+
+    def moved(self) -> bool:
+        """Whether the steps since the charts were drawn would move their lines by half a dot."""
+        low, high = self.axis.steps
+        since = abs(self.shown.step - self._drawn_step) if self.shown is not None else 0
+        return since > 0 and 2 * since * self._dots("loss") >= high - low
 
     def _dots(self, name: str) -> int:
         return 2 * max(1, self.query_one(f"#{name}", Chart).content_size.width)

@@ -75,9 +75,21 @@ def loss_plot(shown: Shown, axis: Axis, log: bool, dots: int = MOST) -> Plot:
 
 
 def axis_of(shown: Shown, axis: Axis) -> Axis:
-    """The axis for a run and those beside it, as far as the longest."""
-    others = [Axis(one.knots, axis.by).at(float(one.step)) for one in shown.beside]
-    return replace(axis, knots=shown.knots, last=float(max(1, shown.step)), far=max(others, default=0.0))
+    """The axis for a run and those beside it, as far as the longest.
+
+    While the run works there is a little room for the steps to come, so that not each one moves all of the lines.
+    """
+    far = max((Axis(one.knots, axis.by).at(float(one.step)) for one in shown.beside), default=0.0)
+    found = replace(axis, knots=shown.knots, last=float(max(1, shown.step)))
+    return replace(found, far=far if shown.final else max(far, _roomy(found.at(found.last))))
+
+
+def _roomy(place: float) -> float:
+    """The next place at or after `place` on a grid of sixteenths of the power of two below it."""
+    if place <= 1:
+        return place
+    unit = 2.0 ** math.floor(math.log2(place)) / 16
+    return math.ceil(place / unit) * unit
 
 
 def _beside(shown: Shown, axis: Axis, dots: int) -> list[Curve]:

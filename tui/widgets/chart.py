@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from textual.content import Content
 from textual.geometry import Region
@@ -82,16 +83,21 @@ class _Grid:
     styles: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
     signs: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
 
+    def __post_init__(self) -> None:
+        self._right, self._bottom = self.width * 2 - 1, self.height * 4 - 1
+        span = self.x1 - self.x0
+        self._across = self._right / span if span else 0.0
+        self._up = self._bottom / (self.y1 - self.y0)
+
     def column(self, x: float) -> int:
         """The dot column of `x`."""
-        span = self.x1 - self.x0
-        share = (x - self.x0) / span if span else 0.0
-        return round(min(1.0, max(0.0, share)) * (self.width * 2 - 1))
+        column = round((x - self.x0) * self._across)
+        return 0 if column < 0 else min(column, self._right)
 
     def row(self, y: float) -> int:
         """The dot row of `y` (already on the scale), 0 at the top."""
-        share = (y - self.y0) / (self.y1 - self.y0)
-        return (self.height * 4 - 1) - round(min(1.0, max(0.0, share)) * (self.height * 4 - 1))
+        row = self._bottom - round((y - self.y0) * self._up)
+        return 0 if row < 0 else min(row, self._bottom)
 
     def dots(self, column: int, top: int, bottom: int, style: str) -> None:
         """Set the dots of a column from row `top` down to `bottom`."""
@@ -106,9 +112,8 @@ class _Grid:
 
 def draw(plot: Plot, width: int, height: int) -> list[Content]:
     """The chart in `height` lines of `width` cells: labels at the left, the x axis on the last line."""
-    points = _all_points(plot)
-    ys = [value for _, y in points if math.isfinite(value := scaled(y, plot.log))]
-    xs = plot.x_range or [x for x, _ in points]
+    ys = [value for value in map(partial(scaled, log=plot.log), _all_ys(plot)) if value == value]  # noqa: PLR0124
+    xs = plot.x_range or _all_xs(plot)
     if width < 12 or height < 2 or not ys or not xs:
         return [Content.styled(plot.empty[: max(0, width)], "$text-muted")]
     low, high = _range(ys, plot)
@@ -139,20 +144,25 @@ def draw(plot: Plot, width: int, height: int) -> list[Content]:
 
 def scaled(y: float, log: bool) -> float:
     """`y` on the scale of the chart; NaN where it cannot be shown: not finite, or too large to be reckoned with."""
-    if not abs(y) <= _LARGEST or (log and y <= 0):
+    if not -_LARGEST <= y <= _LARGEST or (log and y <= 0):
         return math.nan
     return math.log10(y) if log else y
 
 
-def _all_points(plot: Plot) -> list[Point]:
-    points: list[Point] = []
+def _all_ys(plot: Plot) -> list[float]:
+    found: list[float] = []
     for curve in plot.curves:
-        points += curve.points
-        points += [(x, low) for x, low, _ in curve.band]
-        points += [(x, high) for x, _, high in curve.band]
+        found += [y for _, y in curve.points]
+        found += [low for _, low, _ in curve.band]
+        found += [high for _, _, high in curve.band]
     for marks in plot.marks:
-        points += marks.points
-    return points
+        found += [y for _, y in marks.points]
+    return found
+
+
+def _all_xs(plot: Plot) -> list[float]:
+    lines = [curve.points for curve in plot.curves] + [marks.points for marks in plot.marks]
+    return [x for points in lines for x, _ in points] + [x for curve in plot.curves for x, _, _ in curve.band]
 
 
 def _range(ys: Sequence[float], plot: Plot) -> tuple[float, float]:
