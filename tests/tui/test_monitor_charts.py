@@ -249,3 +249,15 @@ def test_a_long_course_is_kept_in_bounded_room() -> None:
     found = knots(course)
     assert len(found.step) == len(found.tokens) == len(found.time) == len(found.clock)
     assert list(found.step) == sorted(found.step) and list(found.time) == sorted(found.time)
+
+
+async def test_a_long_run_is_shown_as_a_sample_first(training: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.runs.course_cache.LONG_BYTES", 1000)
+    monkeypatch.setattr("core.runs.course_cache.SAVE_EVERY", 10)
+    app = DiapasonApp("monitor", run=training)
+    async with app.run_test(size=(130, 44)) as pilot:
+        await until(pilot, lambda: "step 412 / 1 200" in shown(app))
+        assert "a sample of its steps" in shown(app)
+        # The process beside keeps nothing of so short a run: the app then reads it itself.
+        await until(pilot, lambda: "a sample of its steps" not in shown(app))
+        assert "best 0.853  at step 350" in shown(app)
