@@ -151,9 +151,9 @@ async def painted(app: App[Any], pilot: Any, work: Callable[[], object]) -> tupl
     """The processor time, ms, of `work` and of painting what it changed, and the bytes that a terminal would get."""
     sent: list[int] = []
 
-    def display(_: Screen[Any], update: Any) -> None:
-        if isinstance(update, CompositorUpdate):
-            sent.append(len(update.render_segments(app.console).encode()))
+    def display(screen: Screen[Any], renderable: Any) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            sent.append(len(renderable.render_segments(app.console).encode()))
 
     await pilot.pause()
     app._display = display  # pyright: ignore[reportPrivateUsage]

@@ -18,6 +18,10 @@ from core.versions import changes, installed
 from core.worker import recover
 
 
+class Differs(DiapasonError):
+    """The run would not go on as the same training; a person may want it to all the same."""
+
+
 @dataclass(slots=True)
 class Differences:
     """What is not as it was. `refused`: a training that went on would be another one; `warnings`: it may differ.
@@ -35,12 +39,13 @@ def resume(folder: RunFolder, *, force: bool = False) -> list[str]:
         force: go on although something differs.
 
     Raises:
-        DiapasonError: where something differs, with all of it; or as `recover.resume`.
+        Differs: where something differs, with all of it.
+        DiapasonError: as `recover.resume`.
     """
     found = differences(folder)
     if found.refused and not force:
         settings = "".join(f" --set {each}" for each in found.settings)
-        raise DiapasonError(
+        raise Differs(
             "this run would not go on as the same training:\n" + "\n".join(f"  {line}" for line in found.refused),
             hint=f"`diapason fork {folder.id}{settings}` starts a new run from its last checkpoint; `diapason resume "
             "RUN --force` goes on by the recipe that it was submitted with.",

@@ -75,8 +75,9 @@ def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator
     yield "training time", f"{hours:.2f} h in {view.attempt} attempt{'s' if view.attempt != 1 else ''}"
     if view.restarts:
         yield "went on from steps", ", ".join(map(str, view.restarts))
+    if view.gpu_hours is not None:
+        yield "GPU-hours", f"{view.gpu_hours:.2f}"
     if used.gpus:
-        yield "GPU-hours", f"{hours * max(1, whole((view.start or {}).get('world_size'), 1)):.2f}"
         yield "peak GPU memory", f"{used.peak_gpu_bytes / 2**30:.1f} GiB"
     if used.peak_ram_bytes:
         yield "peak memory of the job", f"{used.peak_ram_bytes / 2**30:.1f} GiB"

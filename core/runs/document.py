@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.files import finite, read_json
+from core.runs.usage import usage
 from core.runs.view import RunView
 
 
@@ -27,6 +28,8 @@ def summary(view: RunView) -> dict[str, Any]:
             "attempt": view.attempt,
             "elapsed_seconds": view.elapsed_seconds,
             "eta_seconds": view.eta_seconds,
+            "gpu_hours": view.gpu_hours,
+            "energy_kwh": usage(view.folder).kilowatt_hours,
             "submitted": view.state.get("submitted"),
             "started": view.state.get("started"),
             "ended": view.state.get("ended"),

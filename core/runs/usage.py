@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from core.runs.folder import RunFolder
@@ -32,36 +31,62 @@ class Usage:
         return None if self.joules is None else self.joules / 3.6e6
 
 
+class Meter:
+    """Follows what a run and its jobs use: each line of their gpu.jsonl is read once."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._owners: dict[str, _Owner] = {}
+        self._used = Usage()
+
+    def read(self) -> Usage:
+        """What they have used so far; the same object each time."""
+        for owner in (self._folder, *self._folder.jobs()):
+            if owner.id not in self._owners:
+                self._owners[owner.id] = _Owner(owner)
+            self._owners[owner.id].read(self._used)
+        return self._used
+
+
 def usage(folder: RunFolder) -> Usage:
     """What the run and its jobs have used."""
-    found = Usage()
-    for owner in (folder, *folder.jobs()):
-        slot = owner.state().get("slot")
-        _add(found, owner.gpu, slot if isinstance(slot, str) else None)
-    return found
+    return Meter(folder).read()
 
 
-def _add(found: Usage, path: Path, slot: str | None) -> None:
-    """Count the card that the job had (`slot`: its UUID, or cpu); all of the machine where that is not known."""
-    before: tuple[float, float | None] | None = None
-    for sample in Tail(path).read():
+class _Owner:
+    """One job's samples. Only the card that it had counts (`slot`: its UUID, or cpu); all where it is not known."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._tail = Tail(folder.gpu)
+        self._before: tuple[float, float | None] | None = None
+
+    def read(self, used: Usage) -> None:
+        """Add what is new."""
+        slot: Any = None
+        for place, sample in enumerate(self._tail.read()):
+            if not place:
+                slot = self._folder.state().get("slot")
+            self._add(used, sample, slot if isinstance(slot, str) else None)
+
+    def _add(self, used: Usage, sample: dict[str, Any], slot: str | None) -> None:
         cards: Any = sample.get("gpus")
         cards = [card for card in cards if isinstance(card, dict)] if isinstance(cards, list) else []
         cards = [card for card in cards if slot is None or card.get("uuid") == slot]
         power = [number(card.get("power_w")) for card in cards]
         known = [watts for watts in power if watts == watts]
         now = number(sample.get("m")), sum(known) if known else None
-        found.gpus = max(found.gpus, len(cards))
+        used.gpus = max(used.gpus, len(cards))
         for card in cards:
-            found.peak_gpu_bytes = max(found.peak_gpu_bytes, _least(card.get("memory_used")))
+            used.peak_gpu_bytes = max(used.peak_gpu_bytes, _least(card.get("memory_used")))
         job: Any = sample.get("job")
-        found.peak_ram_bytes = max(found.peak_ram_bytes, _least(job.get("rss") if isinstance(job, dict) else None))
+        used.peak_ram_bytes = max(used.peak_ram_bytes, _least(job.get("rss") if isinstance(job, dict) else None))
+        before, self._before = self._before, now
         if before is not None and 0 < now[0] - before[0] <= _GAP:
             passed = now[0] - before[0]
-            found.seconds += passed
+            used.seconds += passed
             if now[1] is not None and before[1] is not None:
-                found.joules = (found.joules or 0.0) + passed * (now[1] + before[1]) / 2
-        before = now
+                used.joules = (used.joules or 0.0) + passed * (now[1] + before[1]) / 2
 
 
 def _least(value: Any) -> float:

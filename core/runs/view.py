@@ -270,6 +270,14 @@ class RunView:
         return total
 
     @property
+    def gpu_hours(self) -> float | None:
+        """Hours worked times the cards that it has; None where it does not work on a GPU."""
+        start = self.start or {}
+        if not str(start.get("device") or "").startswith("cuda"):
+            return None
+        return self.elapsed_seconds / 3600 * max(1, whole(start.get("world_size"), 1))
+
+    @property
     def eta_seconds(self) -> float | None:
         """Seconds until the last step at the pace of the last 50, evaluations included; None while unknown."""
         if self.final or not self.total_steps:

@@ -40,26 +40,11 @@ def run(args: argparse.Namespace) -> int:
         UsageError: OUT is neither .html nor .md, or exists.
         DiapasonError: there is no such run, or OUT cannot be written.
     """
-    from core.errors import DiapasonError, UsageError
-    from core.files import write_atomic
-    from core.report.content import content
-    from core.report.write import as_html, as_markdown
+    from core.report.save import save_report
     from core.runs.folder import find_run
-    from core.runs.view import RunView
     from core.text import visible
 
     out = expand(args.out)
-    kind = out.suffix.lower()
-    if kind not in (".html", ".htm", ".md"):
-        raise UsageError("a report is .html or .md", where=str(out))
-    if out.exists() and not args.force:
-        raise UsageError("is there already", where=str(out), hint="Choose another name, or add --force.")
-    view = RunView(find_run(args.target))
-    blocks = list(content(view, price=args.price))
-    text = as_markdown(blocks) if kind == ".md" else as_html(view.name, blocks)
-    try:
-        write_atomic(out, text.encode("utf-8", "backslashreplace"), mode=0o644)
-    except OSError as error:
-        raise DiapasonError(f"cannot be written: {error.strerror}", where=str(out)) from error
+    save_report(find_run(args.target), out, price=args.price, replace=args.force)
     print(visible(f"Wrote {out}"))
     return 0

@@ -23,11 +23,11 @@ def register(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the runs, newest first."""
+    from core.runs.course_cache import open_run
     from core.runs.folder import list_runs
-    from core.runs.view import RunView
 
     folders = list_runs()
-    views = [view for view in map(RunView, folders) if args.status in (None, view.status)]
+    views = [view for view in (open_run(folder)[0] for folder in folders) if args.status in (None, view.status)]
     if args.json:
         from core.runs.document import summary
 
@@ -40,19 +40,21 @@ def run(args: argparse.Namespace) -> int:
         print(none)
         return 0
     rows = [_row(view, folders) for view in views]
-    heads = ("id", "name", "status", "step", "loss", "best", "ETA", "begun")
+    heads = ("id", "name", "status", "step", "loss", "best", "ETA", "GPU-h", "kWh", "begun")
     _table([heads, *rows])
     return 0
 
 
 def _row(view: RunView, folders: list[RunFolder]) -> tuple[str, ...]:
     from core.runs.folder import short_id
+    from core.runs.usage import usage
     from core.text import shorten
     from tui.follow import progress_text
     from tui.format import DASH, ago, duration, loss
 
     last = view.steps.loss[-1] if len(view.steps) else None
     begun = view.state.get("started") or view.state.get("submitted")
+    energy = usage(view.folder).kilowatt_hours
     return (
         short_id(view.folder, folders),
         shorten(view.name, 32),
@@ -61,6 +63,8 @@ def _row(view: RunView, folders: list[RunFolder]) -> tuple[str, ...]:
         loss(last),
         loss(view.best[1]) if view.best else DASH,
         duration(view.eta_seconds) if not view.final else DASH,
+        DASH if view.gpu_hours is None else f"{view.gpu_hours:.2f}",
+        DASH if energy is None else f"{energy:.3f}",
         ago(begun),
     )
 

@@ -23,15 +23,17 @@ def register(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the run. Raises DiapasonError where there is none of that name."""
     from core.runs.folder import find_run
-    from core.runs.view import RunView
 
-    view = RunView(find_run(args.target))
+    run = find_run(args.target)
     if args.json:
         from core.runs.document import details
+        from core.runs.view import RunView
 
-        print(json.dumps(details(view), indent=2))
+        print(json.dumps(details(RunView(run)), indent=2))
     else:
-        print("\n".join(_lines(view)))
+        from core.runs.course_cache import open_run
+
+        print("\n".join(_lines(open_run(run)[0])))
     return 0
 
 

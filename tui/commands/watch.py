@@ -23,11 +23,11 @@ def register(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print until the run ends; 0 where it completed."""
+    from core.runs.course_cache import open_run
     from core.runs.folder import find_run
-    from core.runs.view import RunView
     from tui.follow import ending
 
-    view = RunView(find_run(args.target))
+    view = open_run(find_run(args.target))[0]
     try:
         while not view.final and view.status != "interrupted":
             began = time.monotonic()

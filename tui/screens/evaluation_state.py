@@ -9,7 +9,9 @@ from typing import Any
 
 from core.evaluation.result import ANSWERS, METRICS, Comparison, EvaluationResult, read_result
 from core.files import read_jsonl
+from core.runs.course_cache import quick
 from core.runs.folder import RunFolder
+from core.runs.glimpse import glimpse
 from core.runs.series import number, whole
 from core.runs.view import RunView
 
@@ -65,7 +67,7 @@ class EvaluationReader:
     def read(self) -> Evaluation:
         """Look at the run now; the answers are read again only when they changed."""
         if self._view is None:
-            self._view = RunView(self.folder)
+            self._view = (quick(self.folder) or glimpse(self.folder))[0]
         else:
             self._view.refresh()
         mark = _mark(self.folder.evaluation / "result.json")

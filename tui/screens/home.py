@@ -47,6 +47,7 @@ class HomeScreen(DiapasonScreen):
         Action("s", "stop", "stop", "Stop the run under the cursor; it can be resumed.", enabled="why_not_running"),
         Action("p", "pause", "pause", "Pause the run: it saves and gives its GPU back.", enabled="why_no_pause"),
         Action("r", "resume", "resume", "Go on with the run under the cursor.", enabled="why_not_resumable"),
+        Action("t", "runs", "all runs", "All runs in one table: sort, filter, pin, fork, report, clean."),
         Action("q", "queue", "queue", "What runs, what waits, in which order."),
     )
 
@@ -323,20 +324,16 @@ class HomeScreen(DiapasonScreen):
         send(folder, "pause")
         self.say(f"{folder.name} was asked to pause; it saves a checkpoint first, and r resumes it")
 
+    def action_runs(self) -> None:
+        """Show the table of runs."""
+        self.diapason.open("runs")
+
     def action_queue(self) -> None:
         """Show the queue."""
         self.diapason.open("queue")
 
     def action_resume(self) -> None:
         """Make the run go on."""
-        from core.resuming import resume
+        from tui.screens.going_on import go_on
 
-        folder = self._folder()
-
-        def resumed(warnings: list[str]) -> None:
-            for line in warnings:
-                self.warn(line)
-            self.say(f"{folder.name} goes on")
-            self._read()
-
-        self.background(lambda: resume(folder), resumed, group="resume")
+        go_on(self, self._folder(), self._read)

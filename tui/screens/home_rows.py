@@ -12,7 +12,7 @@ from tui.format import DASH, bar, count, duration, loss
 from tui.screens.home_state import DataRow, NextStep, RunRow
 from tui.widgets.rows import Row
 
-_SIGNS = {
+SIGNS = {
     "running": ("●", "$accent"),
     "unsupervised": ("●", "$warning"),
     "paused": ("‖", "$warning"),
@@ -22,7 +22,7 @@ _SIGNS = {
     "failed": ("✗", "$error"),
     "interrupted": ("!", "$warning"),
 }
-_WORDS = {"running": "training", "completed": "done", "interrupted": "cut off", "queued": "waiting"}
+WORDS = {"running": "training", "completed": "done", "interrupted": "cut off", "queued": "waiting"}
 
 
 def home_rows(runs: Sequence[RunRow], data: Sequence[DataRow], step: NextStep | None) -> list[Row]:
@@ -96,8 +96,8 @@ def _run_heading(width: int, any_runs: bool) -> Content:
 
 def _run(row: RunRow, width: int) -> Content:
     name, what, status, progress, number, eta = _run_columns(width)
-    sign, colour = _SIGNS.get(row.status, ("?", "$text-muted"))
-    word = _WORDS.get(row.status, row.status)
+    sign, colour = SIGNS.get(row.status, ("?", "$text-muted"))
+    word = WORDS.get(row.status, row.status)
     parts: list[Part] = [
         (sign + " ", colour),
         left(row.name, name - 1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -15,7 +17,7 @@ from tui.screens.monitor_axis import Axis
 from tui.screens.monitor_charts import ChartsScreen
 from tui.screens.monitor_commands import CommandsScreen
 from tui.screens.monitor_keys import ACTIONS
-from tui.screens.monitor_overlay import OverlayDialog, differences
+from tui.screens.monitor_overlay import MOST_BESIDE, OverlayDialog, differences
 from tui.screens.monitor_plots import legend
 from tui.screens.monitor_state import MonitorReader, Shown
 from tui.widgets.chart import Chart
@@ -45,10 +47,11 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
     ACTIONS = ACTIONS
 
-    def __init__(self, run: RunFolder | str) -> None:
+    def __init__(self, run: RunFolder | str, beside: Sequence[RunFolder] = ()) -> None:
         super().__init__()
         self.folder = find_run(run) if isinstance(run, str) else run
         self._reader = MonitorReader(self.folder)
+        self._reader.beside = tuple(map(MonitorReader, beside[:MOST_BESIDE]))
         self._reading = False
         self._sample_step: int | None = None
         self._pane: str | None = None

@@ -29,6 +29,7 @@ class ChartsScreen(DiapasonScreen):
         self.axis = Axis()
         self._log_scale = False
         self._drawn_step = 0
+        self._below: dict[str, Content] = {}
         self._panels = list(plots.FIRST)
         for panel in plots.PANELS:
             setattr(self, f"action_panel_{panel.name}", partial(self.toggle_panel, panel.name))
@@ -67,9 +68,10 @@ class ChartsScreen(DiapasonScreen):
         chart = self.query_one(f"#{name}", Chart)
         chart.show(plot)
         read = plots.reading(self.shown, self.axis, name) if self.shown is not None else None
-        below = (read or (plots.legend(self.shown) if name == "loss" else Content())).markup
-        if chart.border_subtitle != below:
-            chart.border_subtitle = below
+        # Not as text: a run's name may hold what reads as markup.
+        below = read or (plots.legend(self.shown) if name == "loss" else Content())
+        if self._below.get(name) != below:
+            self._below[name] = chart.border_subtitle = below
 
     def _move_axis(self, axis: Axis) -> None:
         self.axis = axis
@@ -166,6 +168,7 @@ class ChartsScreen(DiapasonScreen):
         self.call_after_refresh(self.draw_charts)
 
     async def _close(self, name: str) -> None:
+        self._below.pop(name, None)
         chart = self.query_one(f"#{name}", Chart)
         if self.focused is chart:
             self.query_one("#loss").focus()

@@ -92,16 +92,9 @@ class CommandsScreen(DiapasonScreen):
 
     def action_resume(self) -> None:
         """Go on."""
-        from core.resuming import resume
+        from tui.screens.going_on import go_on
 
-        folder = self.folder
-
-        def resumed(warnings: list[str]) -> None:
-            for line in warnings:
-                self.warn(line)
-            self.say(f"{folder.name} goes on")
-
-        self.background(lambda: resume(folder), resumed, group="resume")
+        go_on(self, self.folder, lambda: None)
 
     def action_evaluation(self) -> None:
         """Compare the arms."""

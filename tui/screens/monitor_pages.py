@@ -18,9 +18,9 @@ from tui.screens.monitor_state import Shown
 _BAD = ("stall", "oom_retry", "restart")
 
 
-def log_title(shown: Shown) -> str:
-    """What the log's frame says, as markup: with what was looked for."""
-    return Content(visible(f"log: lines with \u201c{shown.needle}\u201d") if shown.needle else "log").markup
+def log_title(shown: Shown) -> Content:
+    """What the log's frame says: with what was looked for."""
+    return Content(visible(f"log: lines with \u201c{shown.needle}\u201d") if shown.needle else "log")
 
 
 def log_text(lines: Sequence[str], needle: str = "") -> Content:

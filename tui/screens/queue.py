@@ -148,18 +148,10 @@ class QueueScreen(DiapasonScreen):
 
     def action_resume(self) -> None:
         """Resume it, if it would go on as the same training."""
-        from core.resuming import resume
+        from tui.screens.going_on import go_on
 
-        entry = self.entry
-        if entry is None:
-            return
-
-        def resumed(warnings: list[str]) -> None:
-            for line in warnings:
-                self.warn(line)
-            self.say(f"{entry.folder.name} goes back to the queue")
-
-        self.background(lambda: resume(entry.folder), resumed, group="resume")
+        if self.entry is not None:
+            go_on(self, self.entry.folder, self._read)
 
     def action_earlier(self) -> None:
         """One place up."""
