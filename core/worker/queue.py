@@ -130,13 +130,17 @@ class Ticket:
         self._lock.release()
 
     def move(self, name: str) -> None:
-        """Take the place `name` (from `place_at`); where another ticket has it, stay."""
-        path = queue_dir() / name
+        """Take the place `name` (from `place_at`); where another ticket has got it meanwhile, the one before that."""
         with Lock(queue_dir() / "queue.lock"):
-            if not path.exists():
-                # The lock is on the file itself, not on its name.
-                self.path.rename(path)
-                self.path = self._lock.path = path
+            others = sorted(path.name for path in queue_dir().glob("[0-9]*-*") if path != self.path)
+            if name in others:
+                priority, _, high = name.partition("-")
+                at = others.index(name)
+                low = others[at - 1].partition("-") if at else ("", "", "")
+                name = f"{priority}-{between(low[2] if low[0] == priority else '', high)}"
+            # The lock is on the file itself, not on its name.
+            self.path.rename(queue_dir() / name)
+            self.path = self._lock.path = queue_dir() / name
 
     def leave(self) -> None:
         """Give the place up."""

@@ -17,7 +17,7 @@ from core.errors import DiapasonError
 from core.files import is_locked, new_ulid
 from core.worker import cards as cards_module
 from core.worker.cards import Card, cards
-from core.worker.queue import Request, Ticket, between, check_locks
+from core.worker.queue import Request, Ticket, between, check_locks, place_at, waiting
 from core.worker.shrink import smaller_batch
 from core.worker.slots import Slot, locks_dir
 from core.worker.verdict import judge, oom_kills
@@ -231,3 +231,16 @@ def test_locks_that_do_not_work_are_said(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_job_that_could_not_write_its_verdict_on_a_full_disk() -> None:
     assert _judge(None, 1, full=True)[:3] == ("failed", "disk_full", "the disk is full")
     assert _judge(None, 1).kind == "crash" and _judge({"status": "completed"}, 0, full=True).status == "completed"
+
+
+def test_two_that_are_moved_to_one_place_get_places_side_by_side() -> None:
+    first, second, third, fourth = (_ticket(device="cpu") for _ in range(4))
+    folders = [item.folder for item in waiting()]
+    wanted = [place_at(folders[2], 2), place_at(folders[3], 2)]
+    assert wanted[0] == wanted[1]
+    for name, ticket in zip(wanted, (third, fourth), strict=True):
+        ticket.move(name)
+    assert [item.folder for item in waiting()] == [folders[0], folders[3], folders[2], folders[1]]
+    for ticket in (first, second, third, fourth):
+        ticket.leave()
+    assert waiting() == []
