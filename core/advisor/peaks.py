@@ -13,10 +13,10 @@ NO_BF16 = re.compile(
 # A slice of a card and a laptop's card are slower than their name says.
 _LESS = re.compile(r"\bMIG\b|Laptop|Max-Q|Mobile", re.IGNORECASE)
 # (name, TFLOP/s in 16 bits, TFLOP/s in float32); the first match counts. 16 bits: dense tensor cores, bfloat16 or
-# float16 with float32 sums, half of what data sheets state "with sparsity"; GeForce cards sum in float32 at half the
-# rate that their sheets put first. float32: CUDA cores, for torch does not use TF32 unless told to. From NVIDIA's data
-# sheets (A100, A30, A10, A40, A2, RTX A-series, H100, H200, L4, L40, L40S, T4, V100, HGX B200) and architecture
-# whitepapers (Turing, Ampere GA102, Ada, RTX Blackwell); a GeForce card that these leave out has twice its float32 rate.
+# float16 with float32 sums: half of what data sheets state "with sparsity", and on GeForce half of the rate with
+# float16 sums. float32: CUDA cores, for torch does not use TF32 unless told to. From NVIDIA's data sheets (A100, A30,
+# A10, A40, A2, RTX A-series, H100, H200, L4, L40, L40S, T4, V100, HGX B200) and architecture whitepapers (Turing,
+# Ampere GA102, Ada, RTX Blackwell); a GeForce card that these leave out has twice its float32 rate.
 _PEAKS = (
     (r"\bGB200\b", 2500, 80), (r"\bB200\b", 2250, 75), (r"\bH20\b", 148, 44),
     (r"\b(H100|H200|H800) NVL\b", 835, 60), (r"\b(H100|H800) PCIe\b", 756, 51),

@@ -21,12 +21,12 @@ from core.engine.job import Job, JobError
 from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dtype
 from core.engine.resuming import forced, load_start, read_manifest
 from core.engine.sampling import Sampler
-from core.engine.trackers import PROJECT
 from core.engine.trainer import Plan, SealedTrainer
 from core.errors import DiapasonError
 from core.files import write_json
 from core.models import ModelInfo, read_model
 from core.recipe import Recipe, make_recipe
+from core.reporting import PROJECT
 from core.runs import checkpoints
 from core.versions import installed
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ _COLUMNS = (
     ("learning_rate", "learning rate", ""),
     ("grad_norm", "gradient norm", ""),
     ("tokens_per_second", "speed", "tokens a second"),
+    ("mfu", "model FLOPs utilisation (MFU)", "share of the cards' peak"),
 )
 
 
@@ -75,6 +77,11 @@ def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator
     yield "training time", f"{hours:.2f} h in {view.attempt} attempt{'s' if view.attempt != 1 else ''}"
     if view.restarts:
         yield "went on from steps", ", ".join(map(str, view.restarts))
+    if shares := view.steps.shares():
+        yield "a step's time", ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    if view.steps.seconds:
+        mfu = view.steps.mean_mfu()
+        yield "mean MFU", f"{100 * mfu:.1f} %" if math.isfinite(mfu) else "not known: it needs a known card"
     if used.gpus:
         yield "GPU-hours", f"{hours * max(1, whole((view.start or {}).get('world_size'), 1)):.2f}"
         yield "peak GPU memory", f"{used.peak_gpu_bytes / 2**30:.1f} GiB"

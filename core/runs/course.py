@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from core.runs.decimate import Decimated
+from core.runs.portions import Portions
 from core.runs.series import Series, whole
 
 #: Buckets of each column: a run of fewer steps is kept exactly.
@@ -17,7 +18,7 @@ _PAUSE = 3600.0
 
 
 class Course(Series):
-    """The lists hold the last steps only; `columns` the whole course against the step.
+    """The lists hold the last steps only; `columns` the whole course against the step, `portions` where time went.
 
     The column `worked` is the time worked so far in seconds, pauses between attempts left out; `taken` grows with
     every step and every cut.
@@ -26,6 +27,7 @@ class Course(Series):
     def __init__(self) -> None:
         super().__init__()
         self.columns = {name: Decimated(FINE) for name in COLUMNS}
+        self.portions = Portions()
         self.worked = 0.0
         self.taken = 0
 
@@ -42,6 +44,8 @@ class Course(Series):
         x = float(step)
         for name, column in self.columns.items():
             column.add(x, getattr(self, name)[-1] if name != "worked" else self.worked)
+        parts = (self.data[-1], self.forward[-1], self.backward[-1], self.optimizer[-1])
+        self.portions.add(x, self.seconds[-1], parts, self.mfu[-1])
         if len(self.step) >= 2 * _RECENT:
             self.forget(_RECENT)
 
@@ -51,6 +55,7 @@ class Course(Series):
         self.taken += 1
         for column in self.columns.values():
             column.cut(float(step))
+        self.portions.cut(float(step))
         worked = self.columns["worked"].buckets
         self.worked = worked[-1].high if worked else 0.0
 
