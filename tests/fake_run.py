@@ -27,6 +27,7 @@ def make_run(
     parent: Path | None = None,
     reason: str | None = None,
     hint: str | None = None,
+    mfu: float | None = None,
 ) -> RunFolder:
     """A training run's folder under the home with `steps` of `total_steps` done: evaluations, checkpoints and
     answers each `every` steps, a log, and a hardware sample. Nothing runs: a `status` that is not final shows as
@@ -47,7 +48,7 @@ def make_run(
             "runner": identify(os.getpid()), "job": None,
         },
     )  # fmt: skip
-    write_events(folder, steps=steps, total_steps=total_steps, every=every, started=started, status=status)
+    write_events(folder, steps=steps, total_steps=total_steps, every=every, started=started, status=status, mfu=mfu)
     lines = [f"{step}/{total_steps} loss {_loss(step):.4f}" for step in range(1, steps + 1)]
     folder.attempt_log(1).write_text("loading the model\n" + "\n".join(lines) + "\n")
     folder.runner_log.write_text("runner started\n")

@@ -63,13 +63,15 @@ class Portions:
         row[2] += 1
         total = parts[0] + parts[1] + parts[2] + parts[3]
         # NaN fails every comparison.
-        if seconds > 0 and 0 <= total < math.inf:
+        if not 0 < seconds < math.inf:
+            return
+        if 0 <= total < math.inf:
             row[3] += seconds
             row[4] += parts[0]
             row[5] += parts[1]
             row[6] += parts[2]
             row[7] += parts[3]
-        if seconds > 0 and 0 <= mfu < math.inf:
+        if 0 <= mfu < math.inf:
             row[8] += mfu * seconds
             row[9] += seconds
 
