@@ -1,4 +1,4 @@
-"""A training that reports to trackers: to stand-ins for wandb and trackio, and to TensorBoard where it is installed."""
+"""A training that reports: to stand-ins for wandb and trackio, and to TensorBoard where it is installed."""
 
 from __future__ import annotations
 
