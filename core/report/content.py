@@ -79,7 +79,7 @@ def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator
         yield "went on from steps", ", ".join(map(str, view.restarts))
     if shares := view.steps.shares():
         yield "a step's time", ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-    if view.steps.seconds:
+    if "peak_flops" in (view.start or {}):
         mfu = view.steps.mean_mfu()
         yield "mean MFU", f"{100 * mfu:.1f} %" if math.isfinite(mfu) else "not known: it needs a known card"
     if used.gpus:
