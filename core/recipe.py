@@ -17,6 +17,7 @@ from core import yaml_text
 from core.errors import UsageError
 from core.home import expand
 from core.recipe_problems import no_booleans, problems
+from core.reporting import Tracker, split_names
 
 Task = Literal["style", "classification", "extraction", "complex", "generation", "code", "domain", "preference"]
 Format = Literal["alpaca", "chat", "prompt-completion", "sharegpt", "preference", "kto", "classification", "text"]
@@ -163,12 +164,18 @@ class Recipe(_Section):
         None, "Where the run is copied after each checkpoint: a folder, HOST:/PATH, a command with {run} and {id}; "
         "off: nowhere; null: as $DIAPASON_HOME/settings.yaml says.", expert=True,
     )  # fmt: skip
+    report_to: list[Tracker] | None = _field(
+        None, "Where losses and speed are reported to, one or a list: tensorboard, wandb, trackio; none: nowhere; "
+        "null: as $DIAPASON_HOME/settings.yaml says.", expert=True,
+    )  # fmt: skip
     data: DataRecipe = Field(default_factory=DataRecipe)
     lora: LoraRecipe = Field(default_factory=LoraRecipe)
     train: TrainRecipe = Field(default_factory=TrainRecipe)
     loss: LossRecipe = Field(default_factory=LossRecipe)
     samples: SamplesRecipe = Field(default_factory=SamplesRecipe)
     evaluation: EvaluationRecipe = Field(default_factory=EvaluationRecipe)
+
+    _trackers = field_validator("report_to", mode="before")(split_names)
 
     @model_validator(mode="after")
     def _parts_differ(self) -> Recipe:

@@ -12,6 +12,7 @@ from core import yaml_text
 from core.errors import UsageError
 from core.home import home
 from core.recipe_problems import problems
+from core.reporting import Tracker, split_names
 
 
 class _Section(BaseModel):
@@ -39,13 +40,21 @@ class Notify(_Section):
 
 
 class Settings(_Section):
-    """The settings. `mirror`: where runs are copied to, as `core.mirroring.resolve` takes it."""
+    """The settings.
+
+    Attributes:
+        mirror: where runs are copied to, as `core.mirroring.mirror_of` takes it. report_to: the trackers of runs
+            whose recipe names none.
+    """
 
     mirror: str | None = None
+    report_to: list[Tracker] | None = None
     notify: Notify = Field(default_factory=Notify)
 
+    _trackers = field_validator("report_to", mode="before")(split_names)
 
-_FIELDS = ["mirror", *(f"notify.{name}" for name in Notify.model_fields)]
+
+_FIELDS = ["mirror", "report_to", *(f"notify.{name}" for name in Notify.model_fields)]
 
 
 def settings_file() -> Path:

@@ -21,6 +21,7 @@ from core.home import home, runs_dir
 from core.mirroring import mirror_of
 from core.models import ModelInfo, find_model
 from core.recipe import Recipe, dump_recipe, make_recipe
+from core.reporting import trackers_of
 from core.request import check_disk, gpu_request
 from core.runs import checkpoints
 from core.runs.create import Draft, create_job
@@ -70,6 +71,7 @@ def submit(
     check_locks()
     settings = load_settings()
     mirror = mirror_of(recipe.mirror, settings)
+    trackers = trackers_of(recipe.report_to, settings.report_to)
     model = find_model(recipe.model)
     if recipe.device == "auto":
         from core.doctor import check_cuda
@@ -104,6 +106,7 @@ def submit(
             "gpu_request": gpu_request(recipe, model, draft.here(Path(parts["train"]["path"]))),
             "then": [{**job, "mirror": mirror} for job in _then(recipe, parts)],
             "mirror": mirror,
+            "report_to": trackers,
             "notify": settings.notify.model_dump(),
         }
         if start is not None:

@@ -27,6 +27,7 @@ def make_run(
     parent: Path | None = None,
     reason: str | None = None,
     hint: str | None = None,
+    mfu: float | None = None,
 ) -> RunFolder:
     """A training run's folder under the home with `steps` of `total_steps` done: evaluations, checkpoints and
     answers each `every` steps, a log, and a hardware sample. Nothing runs: a `status` that is not final shows as
@@ -47,7 +48,7 @@ def make_run(
             "runner": identify(os.getpid()), "job": None,
         },
     )  # fmt: skip
-    write_events(folder, steps=steps, total_steps=total_steps, every=every, started=started, status=status)
+    write_events(folder, steps=steps, total_steps=total_steps, every=every, started=started, status=status, mfu=mfu)
     lines = [f"{step}/{total_steps} loss {_loss(step):.4f}" for step in range(1, steps + 1)]
     folder.attempt_log(1).write_text("loading the model\n" + "\n".join(lines) + "\n")
     folder.runner_log.write_text("runner started\n")
@@ -68,6 +69,7 @@ def write_events(
     attempt: int = 1,
     started: float | None = None,
     status: str = "running",
+    mfu: float | None = None,
 ) -> None:
     """Append the events and answers of one attempt that trains the steps from `first` to `steps`."""
     t0 = time.time() - steps * 0.5 if started is None else started
@@ -79,6 +81,7 @@ def write_events(
 
     event(first - 1, "start", attempt=attempt, pid=os.getpid(), total_steps=total_steps, epochs=3.0, train_rows=240,
           validation_rows=30, trainable_parameters=262_144, total_parameters=5_500_000, device="cpu",
+          flops_per_token=3.3e7, peak_flops=None if mfu is None else 3.3e7 * 4200 / mfu,
           resumed_from=None if first == 1 else first - 1)  # fmt: skip
     event(first - 1, "preflight", peak_memory_bytes=620 << 20, seconds=1.4, longest_tokens=212,
           eta_seconds=total_steps * 0.5, checks={"masked_rows": 0, "no_end_of_turn": 0})  # fmt: skip
@@ -88,7 +91,8 @@ def write_events(
     for step in range(first, steps + 1):
         event(step, "step", step=step, epoch=3 * step / total_steps, loss=_loss(step), grad_norm=1.5 + math.sin(step),
               learning_rate=2e-4 * (1 - step / (total_steps + 1)), tokens=step * 2100, tokens_per_second=4200.0,
-              seconds=0.5, ram_bytes=900 << 20, gpu_bytes=None)  # fmt: skip
+              seconds=0.5, mfu=mfu, paused=0.0, ram_bytes=900 << 20, gpu_bytes=None,
+              split={"data": 0.01, "forward": 0.15, "backward": 0.29, "optimizer": 0.04, "other": 0.01})  # fmt: skip
         if step % every == 0:
             loss = _loss(step) + 0.1 + (0.4 if step > 0.8 * total_steps else 0.0)
             event(step, "eval", step=step, epoch=3 * step / total_steps, loss=loss, rows=30, tokens=1800,

@@ -6,11 +6,9 @@ import math
 from dataclasses import dataclass
 
 from core.advisor.device import Device
+from core.advisor.flops import FORWARD, flops_per_token
 from core.advisor.shape import Shape
 
-# Multiplications and additions a weight and token: forward 2, gradient of the activations 2, gradient of the weights
-# 2 (arxiv.org/abs/2001.08361, section 2.1). Frozen weights need no gradient of their own.
-_FORWARD, _BACKWARD_INPUT, _BACKWARD_WEIGHT = 2, 2, 2
 # Share of a GPU's stated speed that plain transformers training reaches; a CPU's figure is measured while training.
 _UTILISATION = {"cuda": 0.35, "cpu": 1.0}
 # Guide E: QLoRA takes about 20 % longer, for weights are turned back to 16 bits for each use.
@@ -41,18 +39,6 @@ class TimeEstimate:
     def high(self) -> float:
         """The upper end, in seconds."""
         return self.seconds * self.factor
-
-
-def flops_per_token(shape: Shape, *, method: str, rank: int, length: float, checkpointing: bool) -> float:
-    """Floating-point operations to train on one token.
-
-    6 N for full tuning, 4 N + 6 N_adapter with frozen weights, 2 N more with checkpointing; attention adds
-    12 layers (heads x head_dim) length (arxiv.org/abs/2204.02311, appendix B).
-    """
-    frozen = method != "full"
-    passes = _FORWARD + _BACKWARD_INPUT + (0 if frozen else _BACKWARD_WEIGHT) + (_FORWARD if checkpointing else 0)
-    adapter = 6 * rank * shape.sides if frozen else 0
-    return passes * shape.active + adapter + 12 * shape.layers * shape.attention * length
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +80,17 @@ def steps_of(rows: int, epochs: float, effective: int) -> int:
 def estimate(shape: Shape, work: Work, device: Device, evaluations: int = 10) -> TimeEstimate:
     """The time of `work` on `device`, with `evaluations` passes over the validation rows (a forward pass each)."""
     cost = flops_per_token(
-        shape, method=work.method, rank=work.rank, length=work.row_tokens, checkpointing=work.checkpointing
+        shape,
+        adapter=None if work.method == "full" else work.rank * shape.sides,
+        length=work.row_tokens,
+        checkpointing=work.checkpointing,
     )
     speed = device.flops * _UTILISATION[device.kind] / (_QLORA if work.method == "qlora" else 1.0)
     tokens = work.shown_rows * work.row_tokens
     micro_steps = work.shown_rows / work.micro_batch
     training = tokens * cost / speed + micro_steps * _MICRO_STEP[device.kind]
     checked = evaluations * work.validation_rows * work.row_tokens
-    checking = checked * _FORWARD * shape.active / speed
+    checking = checked * FORWARD * shape.active / speed
     return TimeEstimate(
         seconds=_START[device.kind] + training + checking,
         steps=work.steps,

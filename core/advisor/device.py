@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from core.advisor.peaks import NO_BF16, peak_flops
 from core.hardware import Gpu, Hardware
 
-# Cards before Ampere (compute capability below 8.0) have no bfloat16 units (NVIDIA's CUDA guide, "Arithmetic
-# Instructions"): Pascal, Volta, Turing.
-_NO_BF16 = re.compile(
-    r"\b(V100|P100|P40|P4|T4|T4G|M40|M60|K80|TITAN (X|Xp|V|RTX)|GTX \d+|RTX 20\d\d|Quadro RTX|T1000|T600|T400)\b",
-    re.IGNORECASE,
-)
-# Dense bfloat16 (float16 before Ampere) tensor-core speed in TFLOP/s, from NVIDIA's data sheets; the first match
-# counts.
-_SPEED = (
-    (r"B200|B300", 2250), (r"H200|H100|H800", 989), (r"\bH20\b", 148), (r"A100|A800", 312), (r"\bL40S\b", 362),
-    (r"RTX PRO 6000|RTX 5090", 210), (r"RTX 4090|\bL40\b|RTX 6000 Ada", 165), (r"RTX 5080", 113),
-    (r"RTX 4080", 97), (r"\bA40\b|A6000", 150), (r"\bL4\b", 121), (r"\bA10G?\b", 125), (r"RTX 3090", 71),
-    (r"RTX 4070|RTX 3080", 60), (r"V100", 125), (r"\bT4G?\b", 65), (r"RTX 4060|RTX 3060|RTX 3070", 45),
-)  # fmt: skip
+# TFLOP/s of a card that the table lacks.
 _UNKNOWN_SPEED = 60
 # A Llama of 5.5 M parameters trains at 4 to 8 thousand tokens/s on two cores: 6 N tokens/s is 2e11, 1e11 a core.
 _CORE_FLOPS = 1.0e11
@@ -59,7 +46,6 @@ def device_for(hardware: Hardware, *, cpu: bool = False) -> Device:
 
 
 def _card(gpu: Gpu) -> Device:
-    speed = next((tera for pattern, tera in _SPEED if re.search(pattern, gpu.name, re.I)), _UNKNOWN_SPEED)
-    return Device(
-        "cuda", gpu.name, gpu.memory_total, gpu.memory_free, speed * 1e12, bf16=not _NO_BF16.search(gpu.name)
-    )
+    bf16 = not NO_BF16.search(gpu.name)
+    speed = peak_flops(gpu.name, "bfloat16" if bf16 else "float16") or _UNKNOWN_SPEED * 1e12
+    return Device("cuda", gpu.name, gpu.memory_total, gpu.memory_free, speed, bf16=bf16)

@@ -16,6 +16,7 @@ from datasets import Dataset
 from core.chat import ChatModel, load_chat
 from core.data.dataset import examples, fingerprint
 from core.engine.encode import Encoded, describe_cuts, encode_file, uses_thinking
+from core.engine.flops import model_flops
 from core.engine.job import Job, JobError
 from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dtype
 from core.engine.resuming import forced, load_start, read_manifest
@@ -25,6 +26,7 @@ from core.errors import DiapasonError
 from core.files import write_json
 from core.models import ModelInfo, read_model
 from core.recipe import Recipe, make_recipe
+from core.reporting import PROJECT
 from core.runs import checkpoints
 from core.versions import installed
 
@@ -57,7 +59,9 @@ def train(job: Job) -> str:
     trainer = _trainer(job, recipe, info, rows, validation, device, dtype, max_length)
     _plan(trainer, job, recipe, rows, max_length)
     manifest = _continue_from(trainer, resume) if resume else None
-    _say_start(trainer, job, recipe, info, rows, validation, manifest)
+    needed, peak = model_flops(trainer, recipe, info, rows)
+    trainer.use_of_token = needed / peak if peak else None
+    _say_start(trainer, job, recipe, info, rows, validation, manifest, needed, peak)
     if recipe.samples.count and (part := job.spec["data"].get("validation")):
         trainer.sampler = Sampler(
             chat,
@@ -73,7 +77,11 @@ def train(job: Job) -> str:
     job.check_stop()
     # The Trainer would train one step too many when asked to resume a finished run.
     if manifest is None or (manifest["step"] < trainer.plan.total_steps and not trainer.past_its_best):
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        trainer.trackers.begin(job, job.spec.get("report_to") or [], trainer, resume is not None)
+        try:
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        finally:
+            trainer.trackers.close()
     stopped = job.step < trainer.plan.total_steps and not trainer.past_its_best
     _export(trainer, job, recipe, info)
     return "stopped" if stopped else "completed"
@@ -202,7 +210,9 @@ def _trainer(
         logging_nan_inf_filter=False,
         eval_strategy="no",
         save_strategy="no",
-        report_to="none",
+        report_to="none",  # core.engine.trackers does it
+        run_name=job.folder.name,
+        project=PROJECT,
         disable_tqdm=True,
         max_length=max_length,
         packing=settings.packing,
@@ -334,6 +344,8 @@ def _say_start(
     rows: Encoded,
     validation: Encoded | None,
     manifest: dict[str, Any] | None,
+    flops_per_token: float,
+    peak_flops: float | None,
 ) -> None:
     trainable = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
     device = trainer.args.device
@@ -354,6 +366,8 @@ def _say_start(
         micro_batch=recipe.train.micro_batch_size,
         accumulation=recipe.train.accumulation,
         resumed_from=manifest["step"] if manifest else None,
+        flops_per_token=flops_per_token,
+        peak_flops=peak_flops,
     )
     lengths = np.fromiter((len(row.input_ids) for row in rows.rows), np.int64)
     begin = f"Going on from step {manifest['step']}" if manifest else "Training"

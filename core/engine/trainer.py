@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import trl
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
@@ -22,6 +21,8 @@ from core.engine.job import Job, JobError
 from core.engine.loading import resident_bytes
 from core.engine.preflight import preflight
 from core.engine.sampling import Sampler
+from core.engine.step_time import TimedTrainer
+from core.engine.trackers import Trackers
 from core.engine.validation import Validation
 from core.runs import checkpoints
 
@@ -40,7 +41,7 @@ class Plan:
     checks: dict[str, Any] = field(default_factory=dict)
 
 
-class SealedTrainer(trl.SFTTrainer):
+class SealedTrainer(TimedTrainer):
     """An SFTTrainer whose evaluations and checkpoints are ours; it never steps on a loss that is not finite."""
 
     def __init__(self, *arguments: Any, job: Job, validation: Sequence[Row], **options: Any) -> None:
@@ -51,6 +52,8 @@ class SealedTrainer(trl.SFTTrainer):
         self.best = Validation()
         self.sampler: Sampler | None = None
         self.paused = 0.0  # seconds spent on evaluations and checkpoints
+        self.trackers = Trackers()
+        self.use_of_token: float | None = None  # share of the cards' speed that one token a second takes
         self.remove_callback(PrinterCallback)
         self.add_callback(Flow(self))
 
@@ -101,6 +104,7 @@ class SealedTrainer(trl.SFTTrainer):
                     tokens=sum(count for _, _, count in parts),
                     seconds=time.monotonic() - began,
                 )
+                self.trackers.log(step, {"eval_loss": loss, "eval_best_loss": self.best.loss})
                 print(f"step {step}: validation loss {loss:.4f}{' (best so far)' if best else ''}", flush=True)
             if self.sampler:
                 self.sampler.write(self.model, step)
@@ -191,6 +195,7 @@ class Flow(TrainerCallback):
         job.check_stop()
         self._tokens = trainer.tokens_seen
         trainer.paused = 0.0
+        trainer.step_time.reset()
         self._clock = time.monotonic()
 
     def on_step_end(
@@ -230,22 +235,29 @@ class Flow(TrainerCallback):
         now = time.monotonic()
         seconds = max(1e-9, now - self._clock - trainer.paused)
         tokens = trainer.tokens_seen
+        speed = (tokens - self._tokens) / seconds
+        measured = {
+            "epoch": state.epoch,
+            "loss": logs["loss"],
+            "grad_norm": logs.get("grad_norm"),
+            "learning_rate": logs.get("learning_rate"),
+            "tokens": tokens,
+            "tokens_per_second": speed,
+            "mfu": None if trainer.use_of_token is None else speed * trainer.use_of_token,
+            "seconds": seconds,
+        }
         trainer.job.emit(
             "step",
             step=state.global_step,
-            epoch=state.epoch,
-            loss=logs["loss"],
-            grad_norm=logs.get("grad_norm"),
-            learning_rate=logs.get("learning_rate"),
-            tokens=tokens,
-            tokens_per_second=(tokens - self._tokens) / seconds,
-            seconds=seconds,
+            **measured,
+            split=trainer.step_time.take(seconds),
+            paused=trainer.paused,
             ram_bytes=resident_bytes(),
             gpu_bytes=int(torch.cuda.max_memory_allocated()) if args.device.type == "cuda" else None,
         )
+        trainer.trackers.log(state.global_step, measured)
         print(
-            f"step {state.global_step}/{trainer.plan.total_steps}: loss {logs['loss']:.4f}, "
-            f"{(tokens - self._tokens) / seconds:.0f} tokens/s",
+            f"step {state.global_step}/{trainer.plan.total_steps}: loss {logs['loss']:.4f}, {speed:.0f} tokens/s",
             flush=True,
         )
         self._clock, self._tokens, trainer.paused = now, tokens, 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ _COLUMNS = (
     ("learning_rate", "learning rate", ""),
     ("grad_norm", "gradient norm", ""),
     ("tokens_per_second", "speed", "tokens a second"),
+    ("mfu", "model FLOPs utilisation (MFU)", "share of the cards' peak"),
 )
 
 
@@ -77,6 +79,11 @@ def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator
         yield "went on from steps", ", ".join(map(str, view.restarts))
     if view.gpu_hours is not None:
         yield "GPU-hours", f"{view.gpu_hours:.2f}"
+    if shares := view.steps.shares():
+        yield "a step's time", ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    if "peak_flops" in (view.start or {}):
+        mfu = view.steps.mean_mfu()
+        yield "mean MFU", f"{100 * mfu:.1f} %" if math.isfinite(mfu) else "not known: it needs a known card"
     if used.gpus:
         yield "peak GPU memory", f"{used.peak_gpu_bytes / 2**30:.1f} GiB"
     if used.peak_ram_bytes:

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from core.runs.decimate import Decimated
-from core.runs.series import Series
+from core.runs.portions import Portions
+from core.runs.series import PARTS, Series
 
 #: Buckets of each column: a run of fewer steps is kept exactly.
 FINE = 2048
@@ -26,22 +27,39 @@ class Course(Series):
     def __init__(self) -> None:
         super().__init__()
         self._columns = {name: Decimated(FINE) for name in COLUMNS}
+        self._portions = Portions()
         self._worked: list[float] = []
-        self._pending = 0  # the last steps, which the columns have not taken yet
+        self._pending = 0  # the last steps, which neither of both has taken yet
         self.worked = 0.0
         self.taken = self.kept = 0
 
     @property
     def columns(self) -> dict[str, Decimated]:
-        """The whole course of each of `COLUMNS` against the step."""
-        if self._pending:
-            first = len(self.step) - self._pending
-            steps = [float(step) for step in self.step[first:]]
-            for name, column in self._columns.items():
-                column.extend(steps, self._worked if name == "worked" else getattr(self, name)[first:])
-            self._worked.clear()
-            self._pending = 0
+        """The whole course of each of `COLUMNS` against the step; `seconds` are those of one step."""
+        self._take_pending()
         return self._columns
+
+    @property
+    def portions(self) -> Portions:
+        """Where the time of the whole course went."""
+        self._take_pending()
+        return self._portions
+
+    def _take_pending(self) -> None:
+        if not self._pending:
+            return
+        first = len(self.step) - self._pending
+        steps = [float(step) for step in self.step[first:]]
+        before = [float(self.step[first - 1]) if first else steps[0] - 1, *steps]
+        each = [seconds / (step - last) for seconds, step, last in zip(self.seconds[first:], steps, before)]
+        own = {"worked": self._worked, "seconds": each}
+        for name, column in self._columns.items():
+            column.extend(steps, own.get(name) or getattr(self, name)[first:])
+        parts = zip(*(getattr(self, name)[first:] for name in PARTS))
+        for row in zip(steps, self.seconds[first:], parts, self.mfu[first:]):
+            self._portions.add(*row)
+        self._worked.clear()
+        self._pending = 0
 
     def add(self, event: dict[str, Any]) -> None:
         """Take a ``step`` event; one that repeats earlier steps replaces them."""
@@ -55,17 +73,18 @@ class Course(Series):
         self.taken += 1
         self._pending += 1
         if len(self.step) >= 4 * _RECENT:
-            assert self.columns is not None  # they take what is pending
+            self._take_pending()
             self.forget(_RECENT)
 
     def cut(self, step: int) -> None:
         """Forget what comes after `step`: a restart trains it again."""
-        columns = self.columns
+        self._take_pending()
         super().cut(step)
         self.taken += 1
-        for column in columns.values():
+        for column in self._columns.values():
             column.cut(float(step))
-        worked = columns["worked"].buckets
+        self._portions.cut(float(step))
+        worked = self._columns["worked"].buckets
         self.worked = worked[-1].high if worked else 0.0
 
     def keep(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from core.runs.view import RunView
 
 #: Steps that are read again at the next look, at most about: a tenth of a second's work.
 SAVE_EVERY = 5000
-_VERSION = 2
+_VERSION = 3
 _BEFORE = 4096
 _FILES = 50
 _FIELDS = 7
@@ -75,6 +75,8 @@ def save(view: RunView, course: Course, machine: MachineCourse) -> None:
     for column in columns:
         for one in column.buckets:
             numbers.extend((one.first, one.last, one.low, one.high, one.total, one.count, one.points))
+    for row in course.portions.rows:
+        numbers.extend(row)
     state = {
         "view": view.keep(),
         "course": course.keep(),
@@ -156,6 +158,7 @@ def _restored(
         end = at + size * _FIELDS
         column.restore(partial(_buckets, numbers[at:end]))
         at = end
+    course.portions.restore(numbers[at:].tolist())
     machine.last, machine.taken, (inode, offset) = state["machine"]
     machine.tail.seek((inode, offset))
     return RunView(folder, course, state["view"]), course, machine

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.files import finite, read_json
+from core.runs.series import PARTS
 from core.runs.usage import usage
 from core.runs.view import RunView
 
@@ -42,8 +43,13 @@ def summary(view: RunView) -> dict[str, Any]:
 def details(view: RunView) -> dict[str, Any]:
     """The run with its recipe, data, course and jobs. Raises DiapasonError where the folder is no run's."""
     spec = view.folder.spec()
-    course = ("step", "loss", "learning_rate", "grad_norm", "tokens_per_second")
-    rows = zip(*(getattr(view.steps, name) for name in course))
+    course = ("step", "loss", "learning_rate", "grad_norm", "tokens_per_second", "mfu", "seconds")
+    columns = [getattr(view.steps, name) for name in course]
+    parts = [getattr(view.steps, name) for name in PARTS]
+    steps = [
+        {**dict(zip(course, row)), "split": dict(zip(PARTS, split)) if split[0] == split[0] else None}
+        for row, split in zip(zip(*columns), zip(*parts))
+    ]
     return finite(
         {
             "schema": 1,
@@ -56,7 +62,10 @@ def details(view: RunView) -> dict[str, Any]:
             "preflight": _values(view.preflight),
             "restarts": view.restarts,
             "watchers": [warning.to_json() for warning in view.warnings],
-            "steps": [dict(zip(course, row)) for row in rows],
+            "mfu": view.steps.mean_mfu(),
+            "split": view.steps.shares() or None,
+            "report_to": spec.get("report_to") or [],
+            "steps": steps,
             "evals": [_values(event) for event in view.evals],
             "checkpoints": [_values(event) for event in view.checkpoints],
             "evaluation": read_json(view.folder.evaluation / "result.json"),

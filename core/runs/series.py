@@ -28,11 +28,17 @@ def whole(value: Any, otherwise: int = 0) -> int:
     return int(found) if math.isfinite(found) else otherwise
 
 
+def _finite(values: tuple[float, ...]) -> bool:
+    return all(math.isfinite(value) for value in values)
+
+
 @dataclass(slots=True)
 class Series:
     """One entry a logged step in each list; steps ascend, a value that was not measured is NaN.
 
-    `t` is in unix seconds, `m` in seconds of the job machine's monotonic clock, `tokens` is cumulative.
+    `t` is in unix seconds, `m` in seconds of the job machine's monotonic clock, `tokens` is cumulative. `seconds` is
+    the time since the entry before without evaluations and checkpoints; `data`, `forward`, `backward` and `optimizer`
+    are what those parts took of it. `mfu` is a share of 1.
     """
 
     step: list[int] = field(default_factory=list[int])
@@ -43,6 +49,11 @@ class Series:
     tokens: list[float] = field(default_factory=list[float])
     tokens_per_second: list[float] = field(default_factory=list[float])
     seconds: list[float] = field(default_factory=list[float])
+    mfu: list[float] = field(default_factory=list[float])
+    data: list[float] = field(default_factory=list[float])
+    forward: list[float] = field(default_factory=list[float])
+    backward: list[float] = field(default_factory=list[float])
+    optimizer: list[float] = field(default_factory=list[float])
     ram_bytes: list[float] = field(default_factory=list[float])
     gpu_bytes: list[float] = field(default_factory=list[float])
     t: list[float] = field(default_factory=list[float])
@@ -57,9 +68,29 @@ class Series:
         if self.step and step <= self.step[-1]:
             self.cut(step - 1)
         self.step.append(step)
-        for name in _COLUMNS:
+        for name in _PLAIN:
             value = event.get(name)
             getattr(self, name).append(value if type(value) is float else number(value))
+        split = event.get("split")
+        split = split if isinstance(split, dict) else {}
+        for name in PARTS:
+            value = split.get(name)
+            getattr(self, name).append(value if type(value) is float else number(value))
+
+    def shares(self) -> dict[str, float]:
+        """What each part took of the whole course's time, `other` at last; empty where it was not measured."""
+        rows = [row for row in zip(*(getattr(self, name) for name in ("seconds", *PARTS))) if _finite(row)]
+        total = math.fsum(row[0] for row in rows)
+        if total <= 0:
+            return {}
+        found = {name: math.fsum(row[place] for row in rows) / total for place, name in enumerate(PARTS, 1)}
+        return {**found, OTHER: max(0.0, 1.0 - sum(found.values()))}
+
+    def mean_mfu(self) -> float:
+        """MFU over the whole course, weighted by time; NaN where it is not known."""
+        rows = [row for row in zip(self.seconds, self.mfu) if _finite(row)]
+        total = math.fsum(seconds for seconds, _ in rows)
+        return math.fsum(seconds * mfu for seconds, mfu in rows) / total if total > 0 else _NAN
 
     def cut(self, step: int) -> None:
         """Forget what comes after `step`: a restart trains it again."""
@@ -74,4 +105,8 @@ class Series:
             del getattr(self, name)[:extra]
 
 
+#: The parts of a step's time that are measured; what is left of it is `OTHER`.
+PARTS = ("data", "forward", "backward", "optimizer")
+OTHER = "other"
 _COLUMNS = tuple(name for name in Series.__dataclass_fields__ if name != "step")
+_PLAIN = tuple(name for name in _COLUMNS if name not in PARTS)

@@ -19,9 +19,11 @@ from core.home import cache_dir
 from core.report.curves import COLUMNS, Line, curves
 from core.runs.folder import RunFolder
 from core.runs.usage import usage
+from core.runs.view import RunView
 from tests.fake_run import add_result, make_run
 from tests.tui.fake_result import fake_answers, fake_result
 from tui.cli import run
+from tui.commands.watch import line
 
 EVIL = "<script>alert(1)</script> [bold] \x1b]52;c;eA==\x07 | `x` ![](http://evil) ```"
 
@@ -73,6 +75,30 @@ def test_a_report_holds_everything_and_nothing_in_it_acts(
     assert run(["report", "last", "-o", str(tmp_path / "x.pdf")]) == 2
     assert run(["report", "last", "-o", str(tmp_path / "no" / "x.md")]) == 1
     assert run(["report", "nothing", "-o", str(tmp_path / "x.md")]) == 1
+
+
+def test_step_time_mfu_and_trackers_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known, unknown = make_run(name="known", mfu=0.341), make_run(name="unknown")
+    spec = json.loads(known.spec_file.read_text())
+    write_json(known.spec_file, {**spec, "report_to": ["tensorboard", "wandb", "trackio"]})
+    assert run(["show", "known"]) == 0
+    out = capsys.readouterr().out
+    assert "step time   data 2 %, forward 30 %, backward 58 %, optimizer 8 %, other 2 %" in out
+    assert "mean MFU    34.1 %" in out and f"tensorboard --logdir {known.path}/tensorboard" in out
+    assert f"run {known.id}" in out and "trackio show --project diapason" in out
+    assert "MFU 34.1 %" in line(RunView(known)) and "MFU" not in line(RunView(unknown))
+    assert run(["show", "unknown"]) == 0 and "MFU" not in capsys.readouterr().out
+    said = {}
+    for name in ("known", "unknown"):
+        assert run(["report", name, "-o", str(tmp_path / f"{name}.md")]) == 0
+        said[name] = (tmp_path / f"{name}.md").read_text()
+    assert "34.1 %" in said["known"] and "backward 58.0 %" in said["known"]
+    assert "it needs a known card" in said["unknown"] and "backward 58.0 %" in said["unknown"]
+    capsys.readouterr()
+    assert run(["show", "known", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["mfu"] == pytest.approx(0.341) and document["report_to"] == ["tensorboard", "wandb", "trackio"]
+    assert document["split"]["forward"] == pytest.approx(0.3) and document["steps"][0]["split"]["data"] == 0.01
 
 
 def test_energy_is_the_area_under_the_power() -> None:

@@ -202,6 +202,7 @@ def test_documents_are_whole_and_are_json() -> None:
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["schema"] == 1 and document["steps"][-1] == {
         "step": 13, "loss": None, "learning_rate": None, "grad_norm": None, "tokens_per_second": None,
+        "mfu": None, "seconds": None, "split": None,
     }  # fmt: skip
     assert [job["name"] for job in document["jobs"]] == ["evaluation"] and "t" not in document["evals"][0]
     assert summary(RunView(folder))["best"] == {"step": 10, "loss": pytest.approx(document["evals"][-1]["loss"])}

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 
 from core.files import read_json, read_jsonl, write_json
 from tests.tiny import make_tiny_model
+from tests.trackers_help import check_reports, report
 from tests.training import chat_rows, curve, events, make_job, make_run, start, verdict
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -88,6 +89,13 @@ def test_a_run_says_what_it_does(undisturbed: Path) -> None:
     assert [event["step"] for event in steps] == list(range(1, 13))
     assert all(event["loss"] > 0 and event["grad_norm"] > 0 and event["ram_bytes"] > 50e6 for event in steps)
     assert steps[-1]["tokens"] == 2 * before["checks"]["tokens"]
+    # On a processor no share of a card's speed is made up.
+    assert begin["flops_per_token"] > 4 * 100_000 and begin["peak_flops"] is None
+    for event in steps:
+        assert sum(event["split"].values()) == pytest.approx(event["seconds"], abs=1e-5) and event["mfu"] is None
+        assert min(event["split"].values()) >= 0 and event["split"]["forward"] > 0.1 * event["seconds"]
+        assert event["split"]["backward"] > 0.1 * event["seconds"] and event["split"]["optimizer"] > 0
+    assert steps[0]["paused"] == 0 and all(event["paused"] > 0 for event in steps[1:])
     evals = events(undisturbed, "eval")
     assert [event["step"] for event in evals] == [0, *range(1, 13)]
     assert evals[-1]["loss"] < evals[0]["loss"]
@@ -171,14 +179,16 @@ def test_killed_twice_the_losses_are_those_of_an_undisturbed_run(
     undisturbed: Path, model: Path, tmp_path: Path
 ) -> None:
     folder = make_run(tmp_path / "run", model)
+    reporting = report(folder)
     for attempt, step in ((1, 3), (2, 8)):
-        process = start(folder, attempt)
+        process = start(folder, attempt, **reporting)
         wait_for(at_step(folder, step), process)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not (folder / f"exit.{attempt}.json").exists()
-    assert start(folder, 3).wait(_DEADLINE) == 0, (folder / "log.txt").read_text()
+    assert start(folder, 3, **reporting).wait(_DEADLINE) == 0, (folder / "log.txt").read_text()
     assert curve(folder) == curve(undisturbed)
+    check_reports(folder)
     resumed = [event["resumed_from"] for event in events(folder, "start")]
     assert resumed[0] is None and resumed[1] >= 2 and resumed[2] >= 7
     for name in ("adapter_model.safetensors", "adapter_config.json"):

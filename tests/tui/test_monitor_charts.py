@@ -23,6 +23,7 @@ from tests.tui.screen_text import shown, until
 from tui.app import DiapasonApp
 from tui.screens.monitor import MonitorScreen
 from tui.screens.monitor_axis import Axis, Knots, knots
+from tui.screens.monitor_parts import mfu_text, split_text
 from tui.screens.monitor_plots import PANELS, loss_plot, side_plot
 from tui.screens.monitor_state import MonitorReader
 from tui.widgets.chart import Chart, Curve, Plot, draw
@@ -139,6 +140,45 @@ async def test_each_panel_is_a_key_away_and_four_are_open_at_most(training: RunF
         await until(pilot, lambda: not any(panel.title in shown(app) for panel in PANELS))
 
 
+async def test_the_read_out_tells_mfu_and_where_the_time_goes() -> None:
+    run = make_run(steps=60, total_steps=60, mfu=0.341)
+    app = DiapasonApp("monitor", run=run)
+    async with app.run_test(size=(150, 44)) as pilot:
+        await until(pilot, lambda: "MFU 34.1 %" in below(app, "tokens_per_second"))
+        assert "tok/s   MFU 34.1 %" in shown(app)
+        await pilot.press("B")
+        await until(pilot, lambda: below(app, "split") == "data 2 fwd 30 bwd 58 opt 8 other 2")
+        assert "step time split, %" in shown(app)
+        await pilot.press("left")
+        await until(pilot, lambda: below(app, "split") == "step 60 data 2 fwd 30 bwd 58 opt 8 other 2")
+        assert "smooth 4 200  MFU 34.1 %" in below(app, "tokens_per_second")
+
+
+def test_a_run_without_these_figures_has_a_gap() -> None:
+    run = make_run(status="running", steps=20)
+    found = MonitorReader(run).read()
+    axis = Axis(found.knots, last=40.0)
+    assert found.card_known is False and mfu_text(found, axis).plain == "MFU needs a known card"
+    lines = [json.loads(line) for line in run.events.read_text().splitlines()]
+    for line in lines:
+        for name in ("split", "mfu", "peak_flops"):
+            line.pop(name, None)
+    run.events.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_events(run, first=21, steps=40, total_steps=40, attempt=2)
+    found = MonitorReader(run).read()
+    curves = side_plot(found, next(panel for panel in PANELS if panel.name == "split"), axis).curves
+    for curve in curves:
+        assert [math.isnan(y) for _, y in curve.points] == [True] * 20 + [False] * 20
+    assert sum(curve.points[-1][1] for curve in curves) == pytest.approx(100)
+    early = replace(axis, cursor=5.0)
+    assert split_text(found, early).plain == "not measured"
+    old = replace(found, card_known=None)
+    assert mfu_text(old, axis).plain == ""
+    # Zoomed, only what is shown is drawn.
+    (data, *_) = side_plot(found, next(p for p in PANELS if p.name == "split"), replace(axis, window=(30, 35))).curves
+    assert [x for x, _ in data.points] == [30, 31, 32, 33, 34, 35]
+
+
 async def test_a_narrow_terminal_shows_a_panel_alone(training: RunFolder) -> None:
     app = DiapasonApp("monitor", run=training)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -228,7 +268,7 @@ def test_a_second_look_goes_on_from_the_first() -> None:
     for name, line in first.lines.items():
         assert list(line.buckets) == list(again.lines[name].buckets) and line.smooth == again.lines[name].smooth
     assert (again.step, again.evals, again.best, again.tokens) == (6000, first.evals, first.best, first.tokens)
-    assert again.knots == first.knots
+    assert again.knots == first.knots and again.portions == first.portions and len(first.portions) > 100
 
 
 def event(step: int, **values: Any) -> dict[str, Any]:

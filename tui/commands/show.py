@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import shlex
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,13 +71,32 @@ def _lines(view: RunView) -> list[str]:
         lines.append(f"loss        {loss(view.steps.loss[-1])} at step {view.steps.step[-1]}")
     if view.best:
         lines.append(f"best        {loss(view.best[1])} on validation, at step {view.best[0]}")
+    if shares := view.steps.shares():
+        lines.append(f"step time   {', '.join(f'{name} {100 * share:.0f} %' for name, share in shares.items())}")
+    if math.isfinite(mfu := view.steps.mean_mfu()):
+        lines.append(f"mean MFU    {100 * mfu:.1f} %")
     if view.restarts:
         lines.append(f"restarts    from step {', '.join(map(str, view.restarts))}")
     if mirror := mirror_line(view):
         lines.append(f"mirror      {visible(mirror)}")
+    lines += [f"reports to  {line}" for line in _trackers(view, spec)]
     lines += [f"warning     {visible(line)}" for line in spec.get("warnings") or ()]
     lines += [f"watchers    {line}" for warning in view.warnings for line in warning_lines(warning, view.id)]
     for job in view.jobs():
         said = f": {visible(job.reason)}" if job.reason else ""
         lines.append(f"job         {job.kind} {job.status} {progress_text(job)}{said}")
     return lines
+
+
+def _trackers(view: RunView, spec: dict[str, Any]) -> list[str]:
+    """Where the run reports to, with the line that shows it."""
+    from core.reporting import PROJECT
+    from core.text import visible
+
+    shown = {
+        "tensorboard": f"TensorBoard: tensorboard --logdir {shlex.quote(str(view.folder.path / 'tensorboard'))}",
+        "wandb": f"Weights & Biases, run {view.id[:64]} (files and what was written offline: "
+        f"{shlex.quote(str(view.folder.path / 'wandb'))})",
+        "trackio": f"trackio: trackio show --project {PROJECT}",
+    }
+    return [visible(shown[name]) for name in spec.get("report_to") or [] if name in shown]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,8 @@ def line(view: RunView) -> str:
     if len(steps):
         parts += [f"loss {loss(steps.loss[-1])}", f"lr {small(steps.learning_rate[-1])}",
                   f"{count(steps.tokens_per_second[-1])} tok/s"]  # fmt: skip
+        if math.isfinite(steps.mfu[-1]):
+            parts.append(f"MFU {100 * steps.mfu[-1]:.1f} %")
     if view.best:
         parts.append(f"eval {loss(view.best[1])} best")
     for card in (view.gpu or {}).get("gpus") or []:

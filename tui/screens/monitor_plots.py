@@ -16,6 +16,7 @@ from tui.format import DASH, count, duration, gigabytes, loss, small
 from tui.screens.monitor_axis import Axis
 from tui.screens.monitor_curves import Line
 from tui.screens.monitor_overlay import colours
+from tui.screens.monitor_parts import mfu_text, split_curves, split_text
 from tui.screens.monitor_state import Shown
 from tui.widgets.chart import Curve, Marks, Plot
 
@@ -38,8 +39,9 @@ class Panel:
 PANELS = (
     Panel("learning_rate", "learning rate", "R"),
     Panel("grad_norm", "gradient norm", "N", zero=False),
-    Panel("tokens_per_second", "tokens a second", "T"),
+    Panel("tokens_per_second", "tokens a second, MFU", "T"),
     Panel("seconds", "seconds a step", "S"),
+    Panel("split", "step time split, %", "B"),
     Panel("gpu_use", "GPU use, %", "G"),
     Panel("gpu_memory", "GPU memory, GB", "M", gigabytes),
     Panel("gpu_heat", "GPU temperature, °C", "H"),
@@ -107,7 +109,9 @@ def _beside(shown: Shown, axis: Axis, dots: int) -> list[Curve]:
 def side_plot(shown: Shown, panel: Panel, axis: Axis, dots: int = MOST) -> Plot:
     """One of the smaller charts."""
     curves: tuple[Curve, ...] = ()
-    if panel.name in shown.lines:
+    if panel.name == "split":
+        curves = split_curves(shown, axis)
+    elif panel.name in shown.lines:
         curves = _curves(shown.lines[panel.name], axis, "$text-muted", dots)
     else:
         for place, line in enumerate(shown.hardware.get(panel.name, ())):
@@ -119,7 +123,7 @@ def side_plot(shown: Shown, panel: Panel, axis: Axis, dots: int = MOST) -> Plot:
         zero=panel.zero,
         y_format=panel.text,
         x_format=axis.text,
-        empty="nothing measured yet" if panel.name in {**shown.lines, **shown.hardware} else "reading …",
+        empty="nothing measured yet" if panel.name in {**shown.lines, **shown.hardware, "split": ()} else "reading …",
         x_range=axis.range,
         cursor=_cursor(axis),
     )
@@ -172,12 +176,14 @@ def _machine_curve(line: Line, axis: Axis, style: str, dots: int) -> Curve:
 
 def reading(shown: Shown, axis: Axis, name: str) -> Content:
     """What the chart `name` holds at the cursor: where it is, raw, smooth, validation loss."""
+    if name == "split":
+        return split_text(shown, axis)
     if axis.cursor is None:
-        return Content()
+        return mfu_text(shown, axis) if name == "tokens_per_second" else Content()
     panel = next((panel for panel in PANELS if panel.name == name), None)
     text = panel.text if panel is not None else loss
     step = axis.cursor
-    parts: list[Part] = []
+    parts: list[Part | Content] = []
     if name in shown.lines or panel is None:
         line = shown.lines.get(name, Line())
         place = _nearest(line, step)
@@ -191,6 +197,8 @@ def reading(shown: Shown, axis: Axis, name: str) -> Content:
             place = _nearest(line, axis.moment(step))
             label = f"gpu{number}" if name.startswith("gpu") else "now"
             parts += _value(label, DASH if place is None else text(line.buckets[place].mean))
+    if name == "tokens_per_second" and (mfu := mfu_text(shown, axis)):
+        parts += ["  ", mfu]
     if panel is None and (before := [point for point in shown.evals if point[0] <= step]):
         at, value = before[-1]
         parts += _value("eval", loss(value))

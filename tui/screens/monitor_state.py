@@ -10,6 +10,7 @@ from typing import Any
 
 from core.runs.course import Course
 from core.runs.folder import RunFolder
+from core.runs.portions import Portion
 from core.runs.series import number, whole
 from core.runs.tail import Tail, last_lines, lines_with
 from core.runs.view import RunView
@@ -47,7 +48,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Shown:
-    """One look at a run. Losses in nats a token, sizes in bytes, times in seconds."""
+    """One look at a run. Losses in nats a token, sizes in bytes, times in seconds, `mfu` in percent.
+
+    `card_known`: whether the speed of its card is known; None where the run does not say.
+    """
 
     id: str
     name: str
@@ -80,6 +84,9 @@ class Shown:
     knots: Knots = field(default_factory=Knots, compare=False)
     lines: dict[str, Line] = field(default_factory=dict[str, Line])
     hardware: dict[str, tuple[Line, ...]] = field(default_factory=dict[str, tuple[Line, ...]])
+    portions: tuple[Portion, ...] = field(default=(), compare=False)
+    mfu: float = math.nan
+    card_known: bool | None = None
     clip: float = math.nan
     retries: tuple[float, ...] = ()
     log: tuple[str, ...] = ()
@@ -104,6 +111,7 @@ class MonitorReader:
         self._taken = -1
         self._knots = Knots()
         self._lines = Lines()
+        self._portions: tuple[Portion, ...] = ()
         self._runner = Tail(folder.runner_events)
         self._retries: list[float] = []
         self._notes: deque[dict[str, Any]] = deque(maxlen=EVENTS)
@@ -125,6 +133,7 @@ class MonitorReader:
             self._course, self._taken, self._lines = course, -1, Lines()
         if course.taken != self._taken:
             self._taken, self._knots = course.taken, knots(course)
+            self._portions = course.portions.now()
         self._read_log(view)
         recipe = _mapping(view.folder.spec().get("recipe"))
         train = _mapping(recipe.get("train"))
@@ -162,6 +171,9 @@ class MonitorReader:
             knots=self._knots,
             lines=self._lines.of_steps(course, wanted),
             hardware=self._lines.of_machine(machine, wanted),
+            portions=self._portions,
+            mfu=100 * _recent_mean(course.mfu),
+            card_known=_card_known(view.start or {}),
             clip=number(train.get("max_grad_norm")),
             retries=tuple(self._retries),
             log=self._log,
@@ -188,6 +200,10 @@ class MonitorReader:
             self._log_mark = mark
             lines = lines_with(path, needle, LOG_LINES) if needle else last_lines(path, LOG_LINES)
             self._log = tuple(lines)
+
+
+def _card_known(start: dict[str, Any]) -> bool | None:
+    return None if "peak_flops" not in start else math.isfinite(number(start["peak_flops"]))
 
 
 def _mapping(value: Any) -> dict[str, Any]:

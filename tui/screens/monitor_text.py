@@ -73,6 +73,8 @@ def facts_line(shown: Shown, narrow: bool) -> Content:
         ("grad norm ", small(shown.norm)),
         ("", f"{count(shown.speed)} tok/s"),
     ]
+    if math.isfinite(shown.mfu):
+        figures.append(("MFU ", f"{shown.mfu:.1f} %"))
     if not narrow:
         figures.append(("seen ", f"{_millions(shown.tokens)} tok"))
         if not shown.final:

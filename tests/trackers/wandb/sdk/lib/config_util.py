@@ -1,0 +1,5 @@
+"""What transformers' callback catches."""
+
+
+class ConfigError(Exception):
+    """As wandb's."""
