@@ -1,4 +1,4 @@
-"""Help for tests of accidents in real trainings: a tiny model, runs of it, and the things that go wrong around them."""
+"""Help for tests of accidents in real trainings: a tiny model, runs of it, and what goes wrong around them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -78,7 +77,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path | None]:
     """A disk of 80 MiB; None where this machine does not let us mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80m", "none", folder], capture_output=True, check=False)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=80m", "none", folder], capture_output=True, check=False
+    )
     yield folder if done.returncode == 0 else None
     if done.returncode == 0:
         subprocess.run(["umount", "-l", folder], check=True)
@@ -152,15 +153,12 @@ def go(folder: RunFolder, step: int) -> None:
     (folder.path / f"go-{step}").touch()
 
 
-def race(folder: RunFolder, count: int = 6) -> list[subprocess.Popen[bytes]]:
-    """Start `count` runners of one run at once; gives those that stay, when the others have left."""
+def race(folder: RunFolder, stay: int) -> list[subprocess.Popen[bytes]]:
+    """Start six runners of one run at once, and wait until all but `stay` have left; gives those that stay."""
     command = [sys.executable, "-P", "-m", "core.worker", str(folder.path)]
-    racers = [subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) for _ in range(count)]
-    deadline = time.monotonic() + PATIENCE
-    while sum(racer.poll() is None for racer in racers) > 1 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    codes = [racer.poll() for racer in racers]
-    assert set(codes) <= {None, 3}, codes
+    racers = [subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL) for _ in range(6)]
+    wait(lambda: sum(racer.poll() is None for racer in racers) <= stay, PATIENCE, "the losers' leaving")
+    assert sorted(racer.returncode or 0 for racer in racers) == [0] * stay + [3] * (6 - stay)
     return [racer for racer in racers if racer.poll() is None]
 
 

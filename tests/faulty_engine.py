@@ -2,8 +2,8 @@
 
 ``DIAPASON_FAULT`` is a list of ``KIND@STEP``; kinds: oom (out of GPU memory while the micro-batch is above 2), full
 (the disk is full at a save), line (it is full at an event's line), nan (the loss becomes NaN), wait (until the test
-makes the file ``go-STEP``; ``waiting-STEP`` tells it), and once a run: hang, gpu (the card fails), saving (killed when
-half of the first checkpoint from that step on is written).
+makes the file ``go-STEP``; ``waiting-STEP`` tells it), and once a run: hang, gpu (the card fails), saving (killed
+when half of the first checkpoint from that step on is written).
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from core.engine.job import Job, JobError
 from core.home import free_bytes
 from core.runs import checkpoints
@@ -56,7 +54,7 @@ def checkpoint_bytes(model: Any, optimizer: Any) -> int:
     if any(not parameter.requires_grad for parameter in parameters):
         parameters = [parameter for parameter in parameters if parameter.requires_grad]
     states = (value for state in optimizer.state.values() for value in state.values())
-    tensors = [*parameters, *(value for value in states if isinstance(value, torch.Tensor))]
+    tensors = [*parameters, *(value for value in states if hasattr(value, "element_size"))]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
