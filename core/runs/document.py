@@ -53,6 +53,7 @@ def details(view: RunView) -> dict[str, Any]:
             "preflight": _values(view.preflight),
             "restarts": view.restarts,
             "watchers": [warning.to_json() for warning in view.warnings],
+            "log": [_values(event) for event in view.log],
             "steps": [dict(zip(course, row)) for row in rows],
             "evals": [_values(event) for event in view.evals],
             "checkpoints": [_values(event) for event in view.checkpoints],

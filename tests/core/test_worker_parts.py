@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import DiapasonError
-from core.files import is_locked, new_ulid
+from core.files import JsonlWriter, is_locked, new_ulid
+from core.runs.folder import RunFolder
 from core.worker import cards as cards_module
 from core.worker.cards import Card, cards
+from core.worker.progress import Progress
 from core.worker.queue import Request, Ticket, between, check_locks
 from core.worker.shrink import smaller_batch
 from core.worker.slots import Slot, locks_dir
@@ -231,3 +233,21 @@ def test_locks_that_do_not_work_are_said(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_a_job_that_could_not_write_its_verdict_on_a_full_disk() -> None:
     assert _judge(None, 1, full=True)[:3] == ("failed", "disk_full", "the disk is full")
     assert _judge(None, 1).kind == "crash" and _judge({"status": "completed"}, 0, full=True).status == "completed"
+
+
+def test_the_last_sealed_step_is_that_which_was_gone_on_from(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    writer, progress = JsonlWriter(folder.events), Progress(folder)
+    told: list[int] = []
+    for event in (
+        {"event": "start", "total_steps": 9, "resumed_from": None},
+        {"event": "checkpoint", "step": 2},
+        {"event": "checkpoint", "step": 4},
+        {"event": "start", "total_steps": 9, "resumed_from": 2},
+        {"event": "checkpoint", "step": 3},
+    ):
+        writer.write(event)
+        progress.refresh()
+        told.append(progress.sealed)
+    writer.close()
+    assert told == [0, 2, 4, 2, 3]
