@@ -38,6 +38,7 @@ from core.worker.recover import adopt_orphans, resume
 from tests.training import curve
 
 PATIENCE = 900.0
+_REST = 60
 RECIPE = """\
 name: {name}
 model: starter
@@ -200,12 +201,13 @@ def kill_saves(place: Path, draw: random.Random, points: int, device: str) -> tu
 
 def soak(place: Path, draw: random.Random, kills: int, device: str) -> tuple[Trial, RunFolder, RunFolder]:
     """`kills` random kills of runner, trainer or both of one run."""
-    steps = 6 * kills + 30
+    # Behind the last kill enough is left to train that the run does not end before somebody has seen to it.
+    steps = 6 * kills + _REST
     values = {"method": "lora", "device": device, "steps": steps, "save": 4, "every": steps // 2}
     alone = undisturbed(place, name="soak alone", **values)
     trial, folder = Trial("soak"), begin(place, name="soaked", **values)
     start_up = until(lambda: _start_up(alone), "the first attempt")
-    for target in sorted(draw.randint(1, steps - 20) for _ in range(kills)):
+    for target in sorted(draw.randint(1, steps - _REST) for _ in range(kills)):
         who = draw.choice(("runner", "trainer", "both"))
         starts = len(events(folder, "start"))
         if draw.random() < 0.25:
@@ -260,11 +262,16 @@ def _strike(folder: RunFolder, who: str, when: str, starts: int) -> Kill:
     def watched() -> bool:
         mend(folder)
         now = folder.state()
-        return is_locked(folder.lock_file) and is_alive(now.get("runner")) and is_alive(now.get("job"))
+        return (
+            settled(folder)
+            or is_locked(folder.lock_file)
+            and is_alive(now.get("runner"))
+            and is_alive(now.get("job"))
+        )
 
     until(watched, "a new runner", 0.1)
     # Its job was not to be touched: it trains on, so that nothing at all is lost.
-    same = folder.state()["job"]["pid"] == (job or {}).get("pid")
+    same = (folder.state()["job"] or {}).get("pid") == (job or {}).get("pid")
     return Kill(who, when, sealed, sealed, old_processes(folder), ok=same)
 
 
