@@ -209,7 +209,6 @@ def soak(place: Path, draw: random.Random, kills: int, device: str) -> tuple[Tri
     start_up = until(lambda: _start_up(alone), "the first attempt")
     for target in sorted(draw.randint(1, steps - _REST) for _ in range(kills)):
         who = draw.choice(("runner", "trainer", "both"))
-        starts = len(events(folder, "start"))
         if draw.random() < 0.25:
             delay = draw.uniform(0, start_up)
             when = f"{delay:.1f} s after a start"
@@ -222,8 +221,7 @@ def soak(place: Path, draw: random.Random, kills: int, device: str) -> tuple[Tri
             until(lambda target=target: _reached(folder, target), f"step {target}")
             when = f"{delay:.2f} s after step {target}"
             time.sleep(delay)
-        trial.add(_strike(folder, who, when, starts))
-        starts = len(events(folder, "start"))
+        trial.add(_strike(folder, who, when))
     return trial, folder, alone
 
 
@@ -243,7 +241,7 @@ def _reached(folder: RunFolder, target: int) -> bool:
     return present >= target and job_of(folder) is not None
 
 
-def _strike(folder: RunFolder, who: str, when: str, starts: int) -> Kill:
+def _strike(folder: RunFolder, who: str, when: str) -> Kill:
     """Kill `who`, have the run mended, and see what has become of it."""
     state = folder.state()
     job, runner = job_of(folder), state["runner"]
@@ -254,7 +252,7 @@ def _strike(folder: RunFolder, who: str, when: str, starts: int) -> Kill:
     for victim in victims:
         if victim is not None:
             died(victim)
-    sealed = newest_sealed(folder)
+    sealed, starts = newest_sealed(folder), len(events(folder, "start"))
     if who != "runner":
         start = went_on(folder, starts)
         return Kill(who, when, sealed, int(start["resumed_from"] or 0), old_processes(folder))
