@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test lint bench run lock starter screenshots clean
+.PHONY: demo test lint bench soak run lock starter screenshots clean
 
 # Installed once, and again whenever the lock or the project's metadata changes.
 .venv/.installed: pyproject.toml constraints.txt
@@ -36,6 +36,10 @@ lint: .venv/.installed-dev
 
 bench: .venv/.installed-dev
 	@for each in bench/[a-z]*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+
+# The long faults: kills inside saves, and a soak of random kills. Takes a quarter of an hour or more.
+soak: .venv/.installed-dev
+	@$(BIN)/python -m tests.soak $(SOAK)
 
 # The lock: names and versions that resolve together on Python 3.11-3.13, CPU and CUDA.
 lock:

@@ -199,6 +199,9 @@ def is_locked(path: Path) -> bool:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:
+        # A file system without locks: nobody can have taken one.
+        return False
     finally:
         os.close(handle)
     return False

@@ -71,11 +71,17 @@ class Terminal:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
+    def close_terminal(self) -> None:
+        """Close the window: the process gets a hang-up, and its terminal is gone."""
+        os.close(self._master)
+        self._master = -1
+
     def close(self) -> None:
         """End what still runs and give the terminal back."""
         if self.process.poll() is None:
             self.kill()
-        os.close(self._master)
+        if self._master >= 0:
+            self.close_terminal()
 
     def _read(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], seconds)

@@ -20,6 +20,7 @@ from core.engine.encode import Row
 from core.engine.job import Job, JobError
 from core.engine.loading import resident_bytes
 from core.engine.preflight import preflight
+from core.engine.room import checkpoint_bytes, make_room
 from core.engine.sampling import Sampler
 from core.engine.step_time import TimedTrainer
 from core.engine.trackers import Trackers
@@ -145,6 +146,7 @@ class SealedTrainer(TimedTrainer):
         began = time.monotonic()
         step = self.state.global_step
         folder = checkpoints.at(Path(self.args.output_dir), step)
+        make_room(self.job, folder.parent, checkpoint_bytes(self.model, self.optimizer), self.best.step)
         # Not SFTTrainer's: it writes a model card into the folder of all checkpoints at every save.
         try:
             Trainer._save_checkpoint(self, model, trial)

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.files import read_json, sync_dir, write_json
+from core.files import finite, read_json, sync_dir, write_json
 
 MANIFEST = "MANIFEST.json"
 #: The best evaluation row by row, as `core.engine.validation` keeps it.
 VALIDATION = "validation.json"
 _PREFIX = "checkpoint-"
+_ASIDE = ".bad-"
 # What only a resume needs; the rest of a checkpoint is a plain PEFT or transformers folder.
 _TRAINING_ONLY = (
     "optimizer.",
@@ -47,7 +48,8 @@ def fingerprint(value: Any) -> int:
 def seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """Flush every file of the checkpoint `folder` to disk, then write its manifest, last.
 
-    The manifest holds `facts` and ``files: {name: {size, crc32}}``. Raises OSError where the disk is full.
+    The manifest holds `facts`, ``files: {name: {size, crc32}}`` and ``check``, the fingerprint of all that. Raises
+    OSError where the disk is full.
     """
     files: dict[str, dict[str, int]] = {}
     for path in sorted(folder.rglob("*")):
@@ -61,7 +63,8 @@ def seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
         files[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "crc32": checksum(path)}
     for path in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
         sync_dir(path)
-    manifest = {"schema": 1, **facts, "t": time.time(), "files": files}
+    manifest = finite({"schema": 1, **facts, "t": time.time(), "files": files})
+    manifest["check"] = fingerprint(manifest)
     write_json(folder / MANIFEST, manifest)
     sync_dir(folder.parent)
     return manifest
@@ -69,9 +72,15 @@ def seal(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
 
 def problem(folder: Path) -> str | None:
     """What is wrong with the sealed checkpoint `folder`, or None: manifest, sizes and checksums are right."""
+    if not (folder / MANIFEST).exists():
+        return "it was never sealed: the process died while saving"
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        return "it was never sealed: the process died while saving"
+        return f"{MANIFEST} cannot be read"
+    # Manifests of older versions hold no check.
+    check = manifest.pop("check", None)
+    if check is not None and check != fingerprint(manifest):
+        return f"{MANIFEST} has changed since it was written"
     for name, facts in manifest["files"].items():
         path = folder / name
         if not path.is_file():
@@ -103,21 +112,55 @@ def newest_good(folder: Path, say: Callable[[str, str], None]) -> Path | None:
         trouble = problem(path)
         if trouble is None:
             return path
-        aside = folder / f".bad-{path.name}"
+        aside = folder / f"{_ASIDE}{path.name}"
         shutil.rmtree(aside, ignore_errors=True)
         path.rename(aside)
         say("warning", f"The checkpoint of step {step} is not used: {trouble}. It is kept as {aside.name}.")
     return None
 
 
-def rotate(folder: Path, keep: int, best: int | None) -> None:
-    """Remove all sealed checkpoints but the last `keep` and that of step `best`."""
-    sealed = [step for step in steps(folder) if (at(folder, step) / MANIFEST).is_file()]
-    for step in sealed[: max(0, len(sealed) - keep)]:
-        if step != best:
-            # The manifest goes first: a half-removed checkpoint must not look whole.
-            (at(folder, step) / MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(at(folder, step), ignore_errors=True)
+def sealed(folder: Path) -> list[int]:
+    """The steps of the sealed checkpoints in `folder`, in rising order."""
+    return [step for step in steps(folder) if (at(folder, step) / MANIFEST).is_file()]
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files in the sealed checkpoint `folder`, as its manifest counts them."""
+    manifest = read_json(folder / MANIFEST)
+    files = manifest.get("files") if isinstance(manifest, dict) else None
+    return sum(int(facts["size"]) for facts in files.values()) if isinstance(files, dict) else 0
+
+
+def rotate(folder: Path, keep: int, best: int | None) -> list[int]:
+    """Remove all checkpoints but the last `keep` sealed ones and that of step `best`; gives the steps that went.
+
+    One that is not sealed, but older than the last sealed one, was left by a process that died removing it.
+    """
+    whole = sealed(folder)
+    kept = {*whole[-keep:], best}
+    gone = [step for step in steps(folder) if whole and step < whole[-1] and step not in kept]
+    for step in gone:
+        # The manifest goes first: a half-removed checkpoint must not look whole.
+        (at(folder, step) / MANIFEST).unlink(missing_ok=True)
+        shutil.rmtree(at(folder, step), ignore_errors=True)
+    return gone
+
+
+def spare(folder: Path, best: int | None) -> list[str]:
+    """Remove what can be spared on a disk that is nearly full; gives the names of what went.
+
+    That is all but the last sealed checkpoint, that of step `best`, and the best that the last one's manifest names:
+    while `best` itself is still to be saved, the run's best weights are those.
+    """
+    whole = sealed(folder)
+    manifest = read_json(at(folder, whole[-1]) / MANIFEST) if whole else None
+    told = (manifest.get("best") if isinstance(manifest, dict) else None) or {}
+    kept = best if best in whole else told.get("step")
+    gone = [at(folder, step).name for step in rotate(folder, 1, kept)]
+    for aside in sorted(folder.glob(f"{_ASIDE}*")):
+        shutil.rmtree(aside, ignore_errors=True)
+        gone.append(aside.name)
+    return gone
 
 
 def export(checkpoint: Path, target: Path) -> Path:

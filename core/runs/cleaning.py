@@ -57,7 +57,7 @@ def remove(item: Rubbish) -> None:
 
 def _of_run(run: RunFolder, status: str) -> Iterator[Rubbish]:
     steps = checkpoints.steps(run.checkpoints)
-    sealed = [step for step in steps if (checkpoints.at(run.checkpoints, step) / checkpoints.MANIFEST).is_file()]
+    sealed = checkpoints.sealed(run.checkpoints)
     newest = next((step for step in reversed(sealed) if _whole(run, step)), None)
     best: int | None = None
     for step in sealed:

@@ -65,6 +65,7 @@ def details(view: RunView) -> dict[str, Any]:
             "mfu": view.steps.mean_mfu(),
             "split": view.steps.shares() or None,
             "report_to": spec.get("report_to") or [],
+            "log": [_values(event) for event in view.log],
             "steps": steps,
             "evals": [_values(event) for event in view.evals],
             "checkpoints": [_values(event) for event in view.checkpoints],

@@ -35,6 +35,8 @@ class Progress:
                 self._checkpoint = _seconds(event.get("seconds"), self._checkpoint)
             elif name == "start":
                 self.total_steps = _whole(event.get("total_steps"), self.total_steps)
+                # Later checkpoints turned out to be damaged where it goes on from an earlier one.
+                self.sealed = _whole(event.get("resumed_from"), 0)
             elif name == "step":
                 self._step = _seconds(event.get("seconds"), self._step)
         printed = _size(self._logs)

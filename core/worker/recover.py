@@ -12,6 +12,7 @@ from core.runs.folder import FINAL, RunFolder, folders_in
 from core.runs.process import is_here
 from core.runs.status import CUT_OFF, status_of
 from core.worker.launch import launch
+from core.worker.queue import check_locks
 
 _FRESH = 120.0
 # Seconds that a runner may take to leave after its run has ended, copies aside.
@@ -61,8 +62,10 @@ def resume(folder: RunFolder, *, force: bool = False) -> None:
         force: tell the job to go on although recipe, data or packages are not those of its checkpoint.
 
     Raises:
-        DiapasonError: where it is completed, is running, or may still be running on another machine.
+        DiapasonError: where it is completed, is running, or may still be running on another machine; where locks do
+            not work.
     """
+    check_locks()
     status = status_of(folder)
     if status == "paused" and is_locked(folder.lock_file):
         send(folder, "resume", who="resume", value="force" if force else None)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from core.engine import room
 from core.engine.job import Job, JobError, Stopped, describe
 from core.errors import DiapasonError
 from core.files import read_json, read_jsonl, write_json
@@ -51,6 +52,54 @@ def test_a_sealed_checkpoint_is_whole_until_a_byte_changes(tmp_path: Path) -> No
     assert checkpoints.problem(path) == "optimizer.pt is missing"
 
 
+@pytest.mark.parametrize(("old", "new"), [(b'"step": 10', b'"step": 11'), (b'"schema"', b'"schfma"'), (b"{", b"z")])
+def test_a_manifest_that_has_changed_is_noticed(tmp_path: Path, old: bytes, new: bytes) -> None:
+    path = checkpoint(tmp_path, 10) / "MANIFEST.json"
+    assert old in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    assert "MANIFEST.json" in str(checkpoints.problem(path.parent))
+
+
+def test_manifests_without_a_check_are_good(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path, 10)
+    manifest = read_json(path / "MANIFEST.json")
+    del manifest["check"]
+    write_json(path / "MANIFEST.json", manifest)
+    assert checkpoints.problem(path) is None
+
+
+def test_room_is_made_for_the_next_checkpoint_or_it_is_not_begun(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, job = folder / "checkpoints", Job(folder)
+    job.step = 25
+    free = {"bytes": (32 << 20) + 10_000}
+    monkeypatch.setattr(room, "free_bytes", lambda _: free["bytes"])
+    room.make_room(job, root, 9_000, None)
+    with pytest.raises(JobError, match="the checkpoint of step 25 needs about 32 MiB, and 32 MiB are free"):
+        room.make_room(job, root, 10_000, None)
+
+    for step in (5, 10, 15):
+        checkpoint(root, step)
+    path = checkpoint(root, 20, sealed=False)
+    checkpoints.seal(path, {"step": 20, "best": {"step": 10, "loss": 1.0}})
+    (root / ".bad-checkpoint-17").mkdir()
+    size = checkpoints.size(path)
+    assert size == sum(file.stat().st_size for file in path.iterdir() if file.name != "MANIFEST.json")
+    room.make_room(job, root, 10**12, 25)
+    assert checkpoints.steps(root) == [5, 10, 15, 20], "the last one's size counts, and there is room for it"
+    # The best so far is not saved yet: until it is, that of step 10 stays.
+    free["bytes"] = size
+    with pytest.raises(JobError, match="needs about") as caught:
+        room.make_room(job, root, 0, 25)
+    assert (caught.value.kind, checkpoints.steps(root)) == ("disk_full", [10, 20])
+    assert (
+        "step 20, its last sealed checkpoint" in str(caught.value.hint) and not (root / ".bad-checkpoint-17").exists()
+    )
+    (told,) = [event["message"] for event in read_jsonl(folder / "events.jsonl")[0]]
+    assert "checkpoint-5, checkpoint-15, .bad-checkpoint-17" in told
+
+
 def test_bad_checkpoints_are_put_aside_and_the_newest_whole_one_is_used(tmp_path: Path) -> None:
     checkpoint(tmp_path, 9)
     checkpoint(tmp_path, 10)
@@ -70,6 +119,8 @@ def test_bad_checkpoints_are_put_aside_and_the_newest_whole_one_is_used(tmp_path
 def test_rotation_keeps_the_last_and_the_best(tmp_path: Path) -> None:
     for step in (5, 10, 15, 20, 25):
         checkpoint(tmp_path, step)
+    # Killed while it removed one, and while it saved one: the former goes, the latter is looked at on resume.
+    checkpoint(tmp_path, 7, sealed=False)
     checkpoint(tmp_path, 30, sealed=False)
     checkpoints.rotate(tmp_path, 2, best=10)
     assert checkpoints.steps(tmp_path) == [10, 20, 25, 30]

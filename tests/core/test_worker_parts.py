@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import DiapasonError
-from core.files import is_locked, new_ulid
+from core.files import JsonlWriter, is_locked, new_ulid
+from core.runs.folder import RunFolder
 from core.worker import cards as cards_module
 from core.worker.cards import Card, cards
+from core.worker.progress import Progress
 from core.worker.queue import Request, Ticket, between, check_locks, place_at, waiting
 from core.worker.shrink import smaller_batch
 from core.worker.slots import Slot, locks_dir
@@ -244,3 +246,21 @@ def test_two_that_are_moved_to_one_place_get_places_side_by_side() -> None:
     for ticket in (first, second, third, fourth):
         ticket.leave()
     assert waiting() == []
+
+
+def test_the_last_sealed_step_is_that_which_was_gone_on_from(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    writer, progress = JsonlWriter(folder.events), Progress(folder)
+    told: list[int] = []
+    for event in (
+        {"event": "start", "total_steps": 9, "resumed_from": None},
+        {"event": "checkpoint", "step": 2},
+        {"event": "checkpoint", "step": 4},
+        {"event": "start", "total_steps": 9, "resumed_from": 2},
+        {"event": "checkpoint", "step": 3},
+    ):
+        writer.write(event)
+        progress.refresh()
+        told.append(progress.sealed)
+    writer.close()
+    assert told == [0, 2, 4, 2, 3]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.files import read_json
+from core.files import read_json, write_json
+from core.runs import checkpoints
 from core.runs.folder import RunFolder
 from core.runs.view import RunView
 from tests.e2e.test_train import here, model  # noqa: F401
@@ -68,6 +69,47 @@ def test_early_stopping_ends_it_with_the_best_weights(
     assert read_json(earlier / "checkpoints" / f"checkpoint-{last - 4}" / "validation.json")["worse"] == 1
     assert here(earlier) == 0
     assert course(earlier) == course(folder)[-1:]
+
+
+def test_the_best_checkpoint_is_never_rotated_over_a_resume_either(
+    strangers: list[dict[str, Any]],
+    model: Path,  # noqa: F811
+    tmp_path: Path,
+    here: Here,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import core.engine.trainer as trainer
+
+    expected: list[int] = []
+    make_room, on_log = trainer.make_room, trainer.Flow.on_log
+
+    def room(job: Any, root: Path, size: int, best: int | None) -> None:
+        expected.append(size)
+        make_room(job, root, size, best)
+
+    def stop_at_16(self: Any, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        on_log(self, args, state, control, logs, **kwargs)
+        if state.global_step == 15:
+            write_json(folder / "inbox.json", {"seq": 1, "commands": [{"id": "1", "command": "stop"}]})
+
+    monkeypatch.setattr(trainer, "make_room", room)
+    monkeypatch.setattr(trainer.Flow, "on_log", stop_at_16)
+    settings = {"max_steps": 24, "eval_every": 4, "schedule": "constant", "keep_checkpoints": 1}
+    # At once far from the untuned model: what the validation rows ask for only gets less likely.
+    settings |= {"learning_rate": 0.2, "warmup": 0}
+    folder = make_run(tmp_path / "run", model, validation=strangers, train=settings, samples={"count": 0})
+    root = folder / "checkpoints"
+    assert here(folder) == 0 and verdict(folder)["step"] == 16
+    best = max(event["step"] for event in events(folder, "eval") if event["best"])
+    assert best < 16 and checkpoints.steps(root) == [best, 16]
+    assert here(folder, 2) == 0 and verdict(folder, 2)["status"] == "completed"
+    assert max(event["step"] for event in events(folder, "eval") if event["best"]) == best
+    assert checkpoints.steps(root) == [best, 24]
+    name = "adapter_model.safetensors"
+    assert (folder / "adapter" / name).read_bytes() == (checkpoints.at(root, best) / name).read_bytes()
+    # What was reckoned before each save is what it took, but for tokenizer and small files.
+    size = checkpoints.size(checkpoints.at(root, 24))
+    assert len(expected) == 6 and all(0.6 * size < each < size for each in expected), (expected, size)
 
 
 def test_a_learning_rate_that_explodes_is_noticed(

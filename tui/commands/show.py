@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from core.runs.view import RunView
 
+# So many of the job's own warnings are printed, the last ones.
+_WARNINGS = 10
+
 
 def register(subparsers: Any) -> None:
     """Add the command."""
@@ -82,6 +85,8 @@ def _lines(view: RunView) -> list[str]:
     lines += [f"reports to  {line}" for line in _trackers(view, spec)]
     lines += [f"warning     {visible(line)}" for line in spec.get("warnings") or ()]
     lines += [f"watchers    {line}" for warning in view.warnings for line in warning_lines(warning, view.id)]
+    warned = [str(event.get("message")) for event in view.log if event.get("level") == "warning"]
+    lines += [f"log         {visible(message)}" for message in warned[-_WARNINGS:]]
     for job in view.jobs():
         said = f": {visible(job.reason)}" if job.reason else ""
         lines.append(f"job         {job.kind} {job.status} {progress_text(job)}{said}")
