@@ -18,6 +18,7 @@ from core.data.dataset import examples, fingerprint
 from core.engine.encode import Encoded, describe_cuts, encode_file, uses_thinking
 from core.engine.job import Job, JobError
 from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dtype
+from core.engine.ranks import PATIENCE, Ranks
 from core.engine.resuming import forced, load_start, read_manifest
 from core.engine.sampling import Sampler
 from core.engine.trainer import Plan, SealedTrainer
@@ -44,17 +45,20 @@ def train(job: Job) -> str:
         DiapasonError: where the data, the model or the recipe cannot be trained with.
     """
     recipe = _with_batch(make_recipe(job.spec["recipe"], str(job.folder / "spec.json")))
+    ranks = Ranks()
     model_spec = job.spec["model"]
     info = read_model(Path(model_spec["path"]), model_spec.get("name"))
-    device = pick_device(recipe.device)
+    device = pick_device(recipe.device, ranks.local, ranks.size)
     dtype = pick_dtype(recipe.train.dtype, device)
     _refuse(recipe, info)
+    ranks.join(device.type)
     chat = load_chat(info)
     max_length = _max_length(job, recipe, info)
-    rows, validation = _encode(job, chat, recipe, max_length)
-    job.check_stop()
-    resume = checkpoints.newest_good(job.folder / "checkpoints", job.log)
-    trainer = _trainer(job, recipe, info, rows, validation, device, dtype, max_length)
+    # One reads the rows for all: the work and the checks are done once, and a stop meanwhile reaches everybody.
+    rows, validation, chat.thinking = ranks.first(lambda: _encode(job, chat, recipe, max_length))
+    ranks.check_stop(job)
+    resume = ranks.first(lambda: checkpoints.newest_good(job.folder / "checkpoints", job.log))
+    trainer = _trainer(job, ranks, recipe, info, rows, validation, device, dtype, max_length)
     _plan(trainer, job, recipe, rows, max_length)
     manifest = _continue_from(trainer, resume) if resume else None
     _say_start(trainer, job, recipe, info, rows, validation, manifest)
@@ -67,15 +71,19 @@ def train(job: Job) -> str:
             max_new_tokens=recipe.samples.max_new_tokens,
             pad_id=trainer.processing_class.pad_token_id,
             max_positions=info.max_positions,
+            main=ranks.main,
         )
     if recipe.train.early_stopping and not validation:
         job.log("warning", "train.early_stopping does nothing: the run has no validation rows.")
-    job.check_stop()
+    ranks.check_stop(job)
     # The Trainer would train one step too many when asked to resume a finished run.
     if manifest is None or (manifest["step"] < trainer.plan.total_steps and not trainer.past_its_best):
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     stopped = job.step < trainer.plan.total_steps and not trainer.past_its_best
-    _export(trainer, job, recipe, info)
+    ranks.wait()
+    ranks.leave()
+    if ranks.main:
+        _export(trainer, job, recipe, info)
     return "stopped" if stopped else "completed"
 
 
@@ -116,7 +124,8 @@ def _max_length(job: Job, recipe: Recipe, info: ModelInfo) -> int:
     return info.max_positions
 
 
-def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple[Encoded, Encoded | None]:
+def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple[Encoded, Encoded | None, bool]:
+    """The training and validation rows as the model will see them, and whether their answers hold think blocks."""
     train_spec = job.spec["data"].get("train")
     if not train_spec:
         raise JobError("refused", "the spec names no training data", where=str(job.folder / "spec.json"))
@@ -147,7 +156,7 @@ def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple
         found.append(encoded)
     train_rows, validation = found
     assert train_rows is not None
-    return train_rows, validation
+    return train_rows, validation, chat.thinking
 
 
 def _unchanged(path: Path, spec: dict[str, Any]) -> None:
@@ -168,6 +177,7 @@ def _unchanged(path: Path, spec: dict[str, Any]) -> None:
 
 def _trainer(
     job: Job,
+    ranks: Ranks,
     recipe: Recipe,
     info: ModelInfo,
     rows: Encoded,
@@ -210,6 +220,11 @@ def _trainer(
         # The rows are ready as they are; only packing still has to put them together.
         dataset_kwargs={"skip_prepare_dataset": not settings.packing},
         dataloader_pin_memory=cuda,
+        ddp_timeout=round(PATIENCE.total_seconds()),
+        # Every trained weight has a gradient at each step, but in experts that no token was sent to.
+        ddp_find_unused_parameters=bool(info.experts),
+        ddp_broadcast_buffers=False,
+        **_sharding(recipe),
     )
     tuned_whole = recipe.method == "full"
     # Weights that are trained stay in float32: in pure bfloat16 most small steps would round to nothing.
@@ -217,8 +232,10 @@ def _trainer(
     job.emit("progress", phase="load the model", done=0, total=1)
     start = job.folder / "start" if job.spec.get("start") else None
     weights = start if start is not None and tuned_whole else info.path
-    model = load_model(weights, device, stored, quantise=recipe.method == "qlora" and not info.quantised)
-    job.check_stop()
+    # A model that is to be sharded may be too large for one card: each card gets its part when it is dealt out.
+    place = torch.device("cpu") if options.fsdp else device
+    model = load_model(weights, place, stored, quantise=recipe.method == "qlora" and not info.quantised)
+    ranks.check_stop(job)
     try:
         trainer = SealedTrainer(
             model,
@@ -227,6 +244,7 @@ def _trainer(
             processing_class=load_tokenizer(info.path),
             peft_config=None if tuned_whole else _adapter(recipe),
             job=job,
+            ranks=ranks,
             validation=validation.rows if validation else [],
         )
     except ValueError as error:
@@ -258,6 +276,22 @@ def _trainer(
     return trainer
 
 
+def _sharding(recipe: Recipe) -> dict[str, Any]:
+    """What the Trainer must be told for FSDP2: each block of the model is sharded by itself."""
+    if recipe.train.parallel != "fsdp":
+        return {}
+    return {
+        "fsdp": True,
+        "fsdp_config": {
+            "version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "reshard_after_forward": True,
+            "cpu_ram_efficient_loading": False,
+            "state_dict_type": "FULL_STATE_DICT",
+        },
+    }
+
+
 def _adapter(recipe: Recipe) -> Any:
     from peft import LoraConfig
 
@@ -279,14 +313,14 @@ def _dataset(rows: Encoded) -> Dataset:
 def _plan(trainer: SealedTrainer, job: Job, recipe: Recipe, rows: Encoded, max_length: int) -> None:
     """Count the steps as the Trainer does and set when to evaluate and save."""
     settings = recipe.train
-    batches = math.ceil(len(trainer.train_dataset) / settings.micro_batch_size)
+    batches = math.ceil(math.ceil(len(trainer.train_dataset) / settings.micro_batch_size) / trainer.ranks.size)
     total = settings.max_steps
     if total <= 0:
         total = math.ceil(settings.epochs * max(1, math.ceil(batches / settings.accumulation)))
     tenth = max(1, round(total / _EVALUATIONS))
     # Up to a hundred rows are soon read, whatever the training's length.
     validation = max(0, len(trainer.validation) - 100)
-    trained = total * settings.micro_batch_size * settings.accumulation
+    trained = total * settings.micro_batch_size * settings.accumulation * trainer.ranks.size
     # A row is only read forward in an evaluation: a third of the work that it is in training.
     affordable = max(1, int(_EVALUATION_SHARE * trained * 3 / validation)) if validation else _EVALUATIONS
     eval_every = settings.eval_every or (tenth if affordable >= _EVALUATIONS else -(-total // affordable))
@@ -353,12 +387,15 @@ def _say_start(
         device=name,
         micro_batch=recipe.train.micro_batch_size,
         accumulation=recipe.train.accumulation,
+        gpus=trainer.ranks.size,
+        parallel=recipe.train.parallel if trainer.ranks.size > 1 else None,
         resumed_from=manifest["step"] if manifest else None,
     )
     lengths = np.fromiter((len(row.input_ids) for row in rows.rows), np.int64)
     begin = f"Going on from step {manifest['step']}" if manifest else "Training"
+    together = f" x {trainer.ranks.size} ({recipe.train.parallel})" if trainer.ranks.size > 1 else ""
     print(
-        f"{begin}: {recipe.method} of {info.name} on {name}, {trainable:,} of {info.parameters + adapters:,} "
+        f"{begin}: {recipe.method} of {info.name} on {name}{together}, {trainable:,} of {info.parameters + adapters:,} "
         f"parameters; {len(rows.rows)} rows of {int(np.median(lengths))} tokens (median), "
         f"{trainer.plan.total_steps} steps",
         flush=True,

@@ -42,12 +42,13 @@ def usage(folder: RunFolder) -> Usage:
 
 
 def _add(found: Usage, path: Path, slot: str | None) -> None:
-    """Count the card that the job had (`slot`: its UUID, or cpu); all of the machine where that is not known."""
+    """Count the cards that the job had (`slot`: their UUIDs, or cpu); all of the machine where that is not known."""
+    had = None if slot is None else slot.split(",")
     before: tuple[float, float | None] | None = None
     for sample in Tail(path).read():
         cards: Any = sample.get("gpus")
         cards = [card for card in cards if isinstance(card, dict)] if isinstance(cards, list) else []
-        cards = [card for card in cards if slot is None or card.get("uuid") == slot]
+        cards = [card for card in cards if had is None or card.get("uuid") in had]
         power = [number(card.get("power_w")) for card in cards]
         known = [watts for watts in power if watts == watts]
         now = number(sample.get("m")), sum(known) if known else None
