@@ -223,7 +223,6 @@ def _trainer(
         ddp_timeout=round(PATIENCE.total_seconds()),
         # Every trained weight has a gradient at each step, but in experts that no token was sent to.
         ddp_find_unused_parameters=bool(info.experts),
-        ddp_broadcast_buffers=False,
         **_sharding(recipe),
     )
     tuned_whole = recipe.method == "full"
@@ -387,7 +386,7 @@ def _say_start(
         device=name,
         micro_batch=recipe.train.micro_batch_size,
         accumulation=recipe.train.accumulation,
-        gpus=trainer.ranks.size,
+        world_size=trainer.ranks.size,
         parallel=recipe.train.parallel if trainer.ranks.size > 1 else None,
         resumed_from=manifest["step"] if manifest else None,
     )

@@ -68,7 +68,9 @@ def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator
     rows = ((role, (data.get(role) or {}).get("rows")) for role in ("train", "validation", "test"))
     yield "rows", ", ".join(f"{role} {count if count is not None else 'none'}" for role, count in rows)
     yield "steps", f"{view.step} of {view.total_steps}"
-    yield "batch", f"{view.state.get('micro_batch')} x {view.state.get('accumulation')}"
+    processes = whole((view.start or {}).get("world_size"), 1)
+    together = f" x {processes} processes" if processes > 1 else ""
+    yield "batch", f"{view.state.get('micro_batch')} x {view.state.get('accumulation')}{together}"
     if view.best:
         yield "best validation loss", f"{view.best[1]:.4f} at step {view.best[0]}"
     yield "device", str((view.start or {}).get("device") or "")
@@ -76,7 +78,7 @@ def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator
     if view.restarts:
         yield "went on from steps", ", ".join(map(str, view.restarts))
     if used.gpus:
-        yield "GPU-hours", f"{hours * max(1, whole((view.start or {}).get('world_size'), 1)):.2f}"
+        yield "GPU-hours", f"{hours * max(1, processes):.2f}"
         yield "peak GPU memory", f"{used.peak_gpu_bytes / 2**30:.1f} GiB"
     if used.peak_ram_bytes:
         yield "peak memory of the job", f"{used.peak_ram_bytes / 2**30:.1f} GiB"
