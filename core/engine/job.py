@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from core.engine.failures import failure_file
 from core.errors import DiapasonError
 from core.files import JsonlWriter, read_json, read_jsonl, write_json
 
@@ -152,21 +153,9 @@ class Job:
         from which the launcher takes the first cause."""
         record = {"status": status, "step": self.step, "error": error}
         if self.rank is not None and status == "failed":
-            write_json(_failure(self.folder, self.attempt, self.rank), {"t": time.time(), **record})
+            write_json(failure_file(self.folder, self.attempt, self.rank), {"t": time.time(), **record})
         elif self.main:
             write_json(self.folder / f"exit.{self.attempt}.json", record)
-
-
-def _failure(folder: Path, attempt: int, rank: int | str) -> Path:
-    return folder / "logs" / f"attempt-{attempt}.rank-{rank}.json"
-
-
-def failures(folder: Path, attempt: int) -> list[dict[str, Any]]:
-    """What the processes of an attempt wrote of their own failures, oldest first: errors, each with its ``step``."""
-    pattern = _failure(folder, attempt, "*")
-    records = [record for path in pattern.parent.glob(pattern.name) if isinstance(record := read_json(path), dict)]
-    records.sort(key=lambda record: record["t"])
-    return [{**record["error"], "step": record["step"]} for record in records]
 
 
 def _handled(events: Path) -> set[Any]:

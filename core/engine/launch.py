@@ -13,18 +13,14 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-from core.engine.job import failures
+from core.engine.failures import failures, first_cause
 from core.files import read_json, write_json
 from core.hardware import cpu_count
 from core.runs.process import marked
-
-# A crash that follows from another process's end: NCCL's watchdog aborts, torchrun terminates.
-_FOLLOWS = (signal.SIGABRT, signal.SIGTERM)
 
 
 def launch(count: int, module: str, folder: Path, run_id: str, attempt: int) -> int:
@@ -54,36 +50,13 @@ def launch(count: int, module: str, folder: Path, run_id: str, attempt: int) -> 
         ends = {rank: failure.exitcode for rank, failure in error.failures.items()}
         verdict = folder / f"exit.{attempt}.json"
         if not isinstance(read_json(verdict), dict):
-            found = first_cause(failures(folder, attempt), ends, count)
+            told = failures(folder, attempt)
+            found = first_cause([record["error"] for record in told], ends, count)
             print(f"error: {found['message']}", file=sys.stderr, flush=True)
-            write_json(verdict, {"status": "failed", "step": found.pop("step", 0), "error": found})
+            step = max((record["step"] for record in told), default=0)
+            write_json(verdict, {"status": "failed", "step": step, "error": found})
         return 1
     return 0
-
-
-def first_cause(told: list[dict[str, Any]], ends: dict[int, int], count: int) -> dict[str, Any]:
-    """The error that the others followed from, as exit.json keeps it.
-
-    Args:
-        told: what processes wrote of their own failure, oldest first, each with ``rank``.
-        ends: exit codes by rank of those that failed, negative for a signal.
-        count: processes in all.
-    """
-    own = [error for error in told if error.get("kind") != "peer"]
-    if own:
-        return own[0]
-    signals = {rank: -code for rank, code in ends.items() if code < 0}
-    killed = [rank for rank, number in signals.items() if number not in _FOLLOWS] or list(signals)
-    if killed:
-        rank, number = killed[0], signals[killed[0]]
-        who = f"process {rank + 1} of {count}"
-        message = f"{who} was killed by {signal.Signals(number).name}"
-        return {"kind": "signal", "signal": number, "who": who, "message": message, "hint": None, "traceback": None}
-    if told:
-        return told[0] | {"kind": "crash"}
-    rank, code = next(iter(ends.items()))
-    message = f"process {rank + 1} of {count} ended with exit code {code} and no verdict"
-    return {"kind": "crash", "message": message, "hint": None, "traceback": None}
 
 
 def main(arguments: list[str]) -> int:

@@ -14,10 +14,19 @@ from torch.distributed.checkpoint.state_dict import (
     set_model_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.fsdp import MixedPrecisionPolicy
 
 from core.engine.job import JobError
 
 OPTIMIZER = "optimizer.pt"
+
+
+def precision(dtype: torch.dtype) -> MixedPrecisionPolicy:
+    """Blocks that compute in `dtype`, while gradients are summed and losses given in float32.
+
+    accelerate's own choice would round both to `dtype`.
+    """
+    return MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32, output_dtype=torch.float32)
 
 
 def whole_weights(model: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dt
 from core.engine.ranks import PATIENCE, Ranks
 from core.engine.resuming import forced, load_start, read_manifest
 from core.engine.sampling import Sampler
+from core.engine.sharding import precision
 from core.engine.trainer import Plan, SealedTrainer
 from core.errors import DiapasonError
 from core.files import write_json
@@ -262,6 +263,8 @@ def _trainer(
             where="lora.targets",
             hint="Use all-linear, or names of this model's layers.",
         ) from error
+    if trainer.is_fsdp_enabled and dtype != torch.float32:
+        trainer.accelerator.state.fsdp_plugin.mixed_precision_policy = precision(dtype)
     if start is not None and not tuned_whole:
         load_start(trainer.model, start)
     for parameter in trainer.model.parameters():
