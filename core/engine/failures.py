@@ -1,4 +1,4 @@
-"""Why a job of several processes failed: what each wrote of its own end, and which of these the others followed from."""
+"""Why a job of several processes failed: what each wrote of its own end, and which of them the others followed."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def describe(error: BaseException) -> dict[str, Any]:
     return {"kind": "crash", "message": f"{name}: {first}", "hint": hint, "traceback": trace}
 
 
-#: What torch.distributed raises when another process ends in the middle of an exchange; gloo names its own source file.
+#: What torch.distributed raises when another process ends during an exchange; gloo names its own source file.
 _PEER_ERRORS = ("DistBackendError", "DistNetworkError", "DistStoreError")
 #: What CUDA says when a card has failed, not our code: cudaErrorDevicesUnavailable, cudaErrorECCUncorrectable,
 #: cudaErrorNvlinkUncorrectable, cudaErrorHardwareStackError, cudaErrorLaunchFailure, cudaErrorUnknown

@@ -397,8 +397,8 @@ def _say_start(
     begin = f"Going on from step {manifest['step']}" if manifest else "Training"
     together = f" x {trainer.ranks.size} ({recipe.train.parallel})" if trainer.ranks.size > 1 else ""
     print(
-        f"{begin}: {recipe.method} of {info.name} on {name}{together}, {trainable:,} of {info.parameters + adapters:,} "
-        f"parameters; {len(rows.rows)} rows of {int(np.median(lengths))} tokens (median), "
+        f"{begin}: {recipe.method} of {info.name} on {name}{together}, {trainable:,} of "
+        f"{info.parameters + adapters:,} parameters; {len(rows.rows)} rows of {int(np.median(lengths))} tokens (median), "
         f"{trainer.plan.total_steps} steps",
         flush=True,
     )

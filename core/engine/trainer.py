@@ -28,7 +28,6 @@ from core.engine.sampling import Sampler
 from core.engine.validation import Validation
 from core.runs import checkpoints
 
-
 _SCHEDULER = "scheduler.pt"
 
 
