@@ -398,8 +398,8 @@ def _say_start(
     together = f" x {trainer.ranks.size} ({recipe.train.parallel})" if trainer.ranks.size > 1 else ""
     print(
         f"{begin}: {recipe.method} of {info.name} on {name}{together}, {trainable:,} of "
-        f"{info.parameters + adapters:,} parameters; {len(rows.rows)} rows of {int(np.median(lengths))} tokens (median), "
-        f"{trainer.plan.total_steps} steps",
+        f"{info.parameters + adapters:,} parameters; {len(rows.rows)} rows of {int(np.median(lengths))} tokens "
+        f"(median), {trainer.plan.total_steps} steps",
         flush=True,
     )
 

@@ -25,8 +25,8 @@ from tui.cli import run
 
 PATIENCE = 300
 ROOT = Path(__file__).resolve().parents[2]
-TRAIN = {"micro_batch_size": 2, "accumulation": 1, "max_steps": 8, "max_length": 64, "eval_every": 2,
-         "learning_rate": 1.0e-3}  # fmt: skip
+TRAIN = {"micro_batch_size": 2, "accumulation": 1, "max_steps": 14, "max_length": 64, "eval_every": 2,
+         "keep_checkpoints": 7, "learning_rate": 1.0e-3}  # fmt: skip
 RECIPE = """\
 name: {name}
 model: {model}
@@ -105,7 +105,9 @@ def test_two_processes_train_as_one_does(undisturbed: RunFolder, monkeypatch: py
 
     (start,) = began(undisturbed)
     assert (start["world_size"], start["parallel"], start["micro_batch"]) == (2, "ddp", 2)
-    assert [record["step"] for record in read_jsonl(undisturbed.samples)[0]] == [0, 2, 4, 6, 8], "each answered once"
+    assert [record["step"] for record in read_jsonl(undisturbed.samples)[0]] == [*range(0, 15, 2)], (
+        "each answered once"
+    )
     alone = undisturbed.path.parent / "alone"
     spec = read_json(undisturbed.spec_file)
     spec["recipe"] |= {"gpus": 1, "train": spec["recipe"]["train"] | {"accumulation": 2}}
@@ -144,21 +146,21 @@ def test_a_resume_a_killed_rank_and_a_stop_change_no_step(undisturbed: RunFolder
     write_json(folder.state_file, folder.state() | {"status": "stopped", "step": 2})
 
     assert run(["resume", folder.id]) == 0
-    wait(lambda: at_step(folder, 4, 2), PATIENCE, "step 4")
+    wait(lambda: at_step(folder, 5, 2), PATIENCE, "step 5")
     os.kill(rank_of(folder, 1), signal.SIGKILL)
-    wait(lambda: at_step(folder, 6, 3), PATIENCE, "step 6 of the third attempt")
+    wait(lambda: at_step(folder, 7, 3), PATIENCE, "step 7 of the third attempt")
     assert sum(is_rank(pid) for pid, _ in marked(folder.id)) == 2
     assert run(["stop", folder.id]) == 0
     state = ended(folder)
-    assert (state["status"], state["attempt"]) == ("stopped", 3) and state["step"] >= 6, state
+    assert (state["status"], state["attempt"]) == ("stopped", 3) and state["step"] >= 7, state
     ends = [note["reason"] for note in read_jsonl(folder.runner_events)[0] if note["event"] == "exit"]
     assert ends == ["process 2 of 2 was killed by signal 9 (SIGKILL)", "stopped as asked, after saving"]
-    assert [start["resumed_from"] for start in began(folder)] == [2, 4]
+    assert [start["resumed_from"] for start in began(folder)] in ([2, 4], [2, 6])
     sealed = checkpoints.at(folder.checkpoints, state["step"])
     assert checkpoints.problem(sealed) is None
     assert {"rng_state_0.pth", "rng_state_1.pth"} <= {path.name for path in sealed.iterdir()}
     mine = curve(folder.path)
-    assert {("step", step) for step in range(3, 7)} <= mine.keys()
+    assert {("step", step) for step in range(3, 8)} <= mine.keys()
     assert mine == {key: value for key, value in curve(undisturbed.path).items() if key in mine}
     assert (folder.adapter / "adapter_model.safetensors").is_file()
 
