@@ -162,8 +162,10 @@ class SealedTrainer(trl.SFTTrainer):
                 facts = {"step": step, "best": self.best.best, "tokens": self.tokens_seen, **self.plan.facts}
                 checkpoints.seal(folder, facts)
         except Exception:
-            # Half a checkpoint is of no use, and takes the room that may be missing.
-            shutil.rmtree(folder, ignore_errors=True)
+            # Half a checkpoint is of no use, and takes the room that may be missing. Only the first process knows
+            # whether it is half a one.
+            if self.ranks.main:
+                shutil.rmtree(folder, ignore_errors=True)
             raise
         self.job.emit(
             "checkpoint",
