@@ -313,7 +313,7 @@ class Runner:
             asked=self.orders.asked,
             full=free_bytes(self.folder.path) < _NO_ROOM,
         )
-        if silent and record is None and not self.orders.asked:
+        if silent and (record is None or verdict.kind == "signal") and not self.orders.asked:
             verdict = stalled(silent)
         self.desk.note(
             "exit", attempt=self.attempt, code=code, verdict=verdict.status, kind=verdict.kind,
