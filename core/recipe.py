@@ -83,7 +83,13 @@ class TrainRecipe(_Section):
     epochs: float = _field(3.0, "Passes over the training rows.", source="Unsloth's guide: 1-3", gt=0, le=1000)
     max_steps: int = _field(-1, "Stop after this many optimizer steps; -1: after the epochs.", ge=-1)
     micro_batch_size: int = _field(4, "Rows that go through the model at once on one device.", ge=1, le=4096)
-    accumulation: int = _field(4, "Micro-batches an optimizer step; the effective batch is the product.", ge=1)
+    accumulation: int = _field(
+        4, "Micro-batches an optimizer step; the effective batch is micro_batch_size x accumulation x gpus.", ge=1
+    )
+    parallel: Literal["ddp", "fsdp"] = _field(
+        "ddp", "How several GPUs work together. ddp: each holds the whole model; fsdp (FSDP2): each holds a part of "
+        "weights, gradients and optimizer state.", source="PyTorch: ddp while the model fits on one GPU", expert=True,
+    )  # fmt: skip
     max_length: int = _field(1024, "Tokens a row is cut at.", source="TRL's default", ge=8, le=1_000_000)
     warmup: float = _field(0.1, "Share of the steps (below 1), or steps, of warm-up.", source="guide E: 10 %", ge=0)
     schedule: Literal["cosine", "linear", "constant", "constant_with_warmup"] = _field(
@@ -160,6 +166,9 @@ class Recipe(_Section):
     method: Method = _field("lora", "lora: adapters; qlora: adapters over 4-bit weights; full: all weights.",
                             source="guide E: LoRA or QLoRA for 90-95 % of cases")  # fmt: skip
     device: Literal["auto", "cpu"] = _field("auto", "auto: a GPU where one is free; cpu: never a GPU.")
+    gpus: int = _field(
+        1, "GPUs of this machine that train together, one process each; with device: cpu, processes.", ge=1, le=64
+    )
     mirror: str | None = _field(
         None, "Where the run is copied after each checkpoint: a folder, HOST:/PATH, a command with {run} and {id}; "
         "off: nowhere; null: as $DIAPASON_HOME/settings.yaml says.", expert=True,
@@ -176,6 +185,21 @@ class Recipe(_Section):
     evaluation: EvaluationRecipe = Field(default_factory=EvaluationRecipe)
 
     _trackers = field_validator("report_to", mode="before")(split_names)
+
+    @model_validator(mode="after")
+    def _shardable(self) -> Recipe:
+        if self.train.parallel != "fsdp":
+            return self
+        for found, reason in (
+            (self.gpus < 2, "needs gpus: 2 or more"),
+            (self.device == "cpu", "shards over GPUs only; with device: cpu use ddp"),
+            (self.method == "qlora", "cannot shard 4-bit weights; use method: lora, or ddp"),
+            ("8bit" in self.train.optimizer, "cannot shard an 8-bit optimizer; use adamw_torch"),
+            (self.train.dtype == "float16", "does not train in float16; use bfloat16"),
+        ):
+            if found:
+                raise ValueError(f"`train.parallel: fsdp` {reason}")
+        return self
 
     @model_validator(mode="after")
     def _parts_differ(self) -> Recipe:

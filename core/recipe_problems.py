@@ -25,7 +25,8 @@ _ELSEWHERE = {
     "validation_file": "data.validation", "eval_steps": "train.eval_every", "save_steps": "train.save_every",
     "save_total_limit": "train.keep_checkpoints", "logging_steps": "train.log_every",
     "early_stopping_patience": "train.early_stopping", "patience": "train.early_stopping",
-    "max_new_tokens": "evaluation.max_new_tokens",
+    "max_new_tokens": "evaluation.max_new_tokens", "num_gpus": "gpus", "n_gpus": "gpus", "num_processes": "gpus",
+    "nproc_per_node": "gpus", "world_size": "gpus", "fsdp": "train.parallel", "strategy": "train.parallel",
 }  # fmt: skip
 
 _WORDS = {

@@ -22,14 +22,26 @@ _SAMPLED_ROWS = 100
 
 
 def gpu_request(recipe: Recipe, model: ModelInfo, train: Path) -> dict[str, Any]:
-    """What the runner shall look for: ``{device, bytes, visible}``.
+    """What the runner shall look for: ``{device, gpus, bytes, visible}``.
 
-    bytes: the lower end of the estimated peak on one GPU (0 where no card is to be used): a card with less cannot
-    do; whether one with more does, the preflight measures. visible: CUDA_VISIBLE_DEVICES as it is now.
+    gpus: cards that it needs at once; with device cpu, processes. bytes: the lower end of the estimated peak on each
+    GPU (0 where no card is to be used): a card with less cannot do; whether one with more does, the preflight
+    measures. visible: CUDA_VISIBLE_DEVICES as it is now.
+
+    Raises:
+        DiapasonError: where the machine has fewer cards than the recipe asks for.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     size = 0
-    if recipe.device != "cpu" and any(card.visible for card in gpus()):
+    cards = sum(card.visible for card in gpus()) if recipe.device != "cpu" else 0
+    if recipe.device != "cpu" and 1 < recipe.gpus > cards:
+        raise DiapasonError(
+            f"the recipe asks for {recipe.gpus} GPUs, and this machine has {cards or 'none'} to use",
+            where="gpus",
+            hint=f"Set gpus: {cards or 1} and multiply train.accumulation to keep the effective batch"
+            + ("." if cards else f", or device: cpu to train with {recipe.gpus} processes on the processor."),
+        )
+    if cards:
         length = recipe.train.max_length
         try:
             data = recipe.data
@@ -44,10 +56,12 @@ def gpu_request(recipe: Recipe, model: ModelInfo, train: Path) -> dict[str, Any]
             rank=recipe.lora.r,
             checkpointing=recipe.train.gradient_checkpointing,
             optimizer=recipe.train.optimizer,
+            gpus=recipe.gpus,
+            sharded=recipe.train.parallel == "fsdp",
         )
         need = estimate(shape_of(model), load, stored_bytes=model.bytes_on_disk if model.quantised else None)
         size = round(need.total * (1 - need.error))
-    return {"device": recipe.device, "bytes": size, "visible": visible}
+    return {"device": recipe.device, "gpus": recipe.gpus, "bytes": size, "visible": visible}
 
 
 def disk_bytes(recipe: Recipe, model: ModelInfo) -> int:

@@ -45,7 +45,7 @@ class TimeEstimate:
 class Work:
     """What a run goes through: training rows, validation rows, mean padded tokens a row, passes, batch sizes.
 
-    max_steps: optimizer steps to stop after, where that is not left to the passes.
+    max_steps: optimizer steps to stop after, where that is not left to the passes. gpus: cards that share the rows.
     """
 
     rows: int
@@ -58,17 +58,23 @@ class Work:
     rank: int
     checkpointing: bool
     max_steps: int | None = None
+    gpus: int = 1
+
+    @property
+    def effective(self) -> int:
+        """Rows an optimizer step."""
+        return self.micro_batch * self.accumulation * self.gpus
 
     @property
     def steps(self) -> int:
         """Optimizer steps: by the epochs, or up to the limit."""
-        return self.max_steps or steps_of(self.rows, self.epochs, self.micro_batch * self.accumulation)
+        return self.max_steps or steps_of(self.rows, self.epochs, self.effective)
 
     @property
     def shown_rows(self) -> float:
         """Rows that go through the model in all, repeats counted."""
         if self.max_steps:
-            return float(self.max_steps * self.micro_batch * self.accumulation)
+            return float(self.max_steps * self.effective)
         return self.rows * self.epochs
 
 
@@ -78,7 +84,11 @@ def steps_of(rows: int, epochs: float, effective: int) -> int:
 
 
 def estimate(shape: Shape, work: Work, device: Device, evaluations: int = 10) -> TimeEstimate:
-    """The time of `work` on `device`, with `evaluations` passes over the validation rows (a forward pass each)."""
+    """The time of `work` on `device`, with `evaluations` passes over the validation rows (a forward pass each).
+
+    Several cards divide the rows among them; what their exchange costs is within the estimate's factor. Processes on
+    one processor share what it has.
+    """
     cost = flops_per_token(
         shape,
         adapter=None if work.method == "full" else work.rank * shape.sides,
@@ -88,7 +98,9 @@ def estimate(shape: Shape, work: Work, device: Device, evaluations: int = 10) ->
     speed = device.flops * _UTILISATION[device.kind] / (_QLORA if work.method == "qlora" else 1.0)
     tokens = work.shown_rows * work.row_tokens
     micro_steps = work.shown_rows / work.micro_batch
-    training = tokens * cost / speed + micro_steps * _MICRO_STEP[device.kind]
+    cards = work.gpus if device.kind == "cuda" else 1
+    speed *= cards
+    training = tokens * cost / speed + micro_steps * _MICRO_STEP[device.kind] / cards
     checked = evaluations * work.validation_rows * work.row_tokens
     checking = checked * FORWARD * shape.active / speed
     return TimeEstimate(

@@ -45,7 +45,10 @@ ERROR = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What goes through the model at once: method, rank (adapters), rows, tokens a row, and how."""
+    """What goes through the model at once: method, rank (adapters), rows, tokens a row, and how.
+
+    gpus: cards that train together. sharded: each holds a part of the model (FSDP2), else all of it (DDP).
+    """
 
     method: str
     micro_batch: int
@@ -54,6 +57,8 @@ class Load:
     checkpointing: bool = False
     optimizer: str = "adamw_torch"
     kind: str = "cuda"
+    gpus: int = 1
+    sharded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class MemoryEstimate:
 
 
 def estimate(shape: Shape, load: Load, *, stored_bytes: int | None = None) -> MemoryEstimate:
-    """The peak memory of training `shape` under `load`.
+    """The peak memory of training `shape` under `load`: on each card, or of all processes on a processor.
 
     Args:
         stored_bytes: the size of weights that are quantised on disk already, which are loaded as they are.
@@ -92,6 +97,10 @@ def estimate(shape: Shape, load: Load, *, stored_bytes: int | None = None) -> Me
             b s (vocabulary) 4 bytes, two to three times over: see `whole_logits`.
         workspace: 16-bit copies of the trained weights under autocast (full), or one dequantised layer (qlora).
         runtime: CUDA's context, or the process's libraries.
+        With several cards DDP keeps the gradients a second time, in the buckets that it exchanges (PyTorch's DDP,
+        ``gradient_as_bucket_view``). FSDP2 divides weights, adapters, gradients and optimizer by the cards, and holds
+        two blocks whole, the one that computes and the next (arxiv.org/abs/2304.11277, section 3.3), beside the
+        embedding and the head.
     """
     adapters = load.method != "full"
     half = load.kind == "cuda"
@@ -109,18 +118,23 @@ def estimate(shape: Shape, load: Load, *, stored_bytes: int | None = None) -> Me
         workspace = 2 * shape.linear
     elif load.method == "qlora":
         workspace = wide * shape.largest
-    return MemoryEstimate(
-        {
-            "weights": weights,
-            "adapter": 4 * trained if adapters else 0,
-            "gradients": 4 * trained,
-            "optimizer": round(_MOMENTS[load.optimizer] * trained),
-            "activations": _activations(shape, load, adapters, half, wide),
-            "logits": _logits(shape, load, adapters, wide),
-            "workspace": workspace,
-            "runtime": _RUNTIME[load.kind],
-        }
-    )
+    parts = load.gpus if load.sharded else 1
+    copies = 2 if load.gpus > 1 and not load.sharded else 1
+    if parts > 1:
+        workspace += round(wide * (2 * shape.linear / max(1, shape.layers) + shape.rest))
+    # Processes on one processor share its memory.
+    shared = load.gpus if load.kind == "cpu" else 1
+    found = {
+        "weights": weights // parts,
+        "adapter": 4 * trained // parts if adapters else 0,
+        "gradients": 4 * trained * copies // parts,
+        "optimizer": round(_MOMENTS[load.optimizer] * trained / parts),
+        "activations": _activations(shape, load, adapters, half, wide),
+        "logits": _logits(shape, load, adapters, wide),
+        "workspace": workspace,
+        "runtime": _RUNTIME[load.kind],
+    }
+    return MemoryEstimate({part: shared * size for part, size in found.items()})
 
 
 def _activations(shape: Shape, load: Load, adapters: bool, half: bool, wide: int) -> int:

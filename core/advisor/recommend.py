@@ -248,7 +248,7 @@ def cost(advice: Advice, recipe: Recipe) -> tuple[memory.MemoryEstimate, budget.
     train = recipe.train
     load = memory.Load(
         recipe.method, train.micro_batch_size, train.max_length, recipe.lora.r, train.gradient_checkpointing,
-        train.optimizer, advice.device.kind,
+        train.optimizer, advice.device.kind, recipe.gpus, train.parallel == "fsdp",
     )  # fmt: skip
     stored = advice.model.bytes_on_disk if advice.model.quantised else None
     parts, usable = recipe.data, advice.rows or _ASSUMED_ROWS
@@ -270,6 +270,7 @@ def cost(advice: Advice, recipe: Recipe) -> tuple[memory.MemoryEstimate, budget.
         rank=recipe.lora.r,
         checkpointing=train.gradient_checkpointing,
         max_steps=train.max_steps if train.max_steps > 0 else None,
+        gpus=recipe.gpus,
     )
     need = memory.estimate(advice.shape, load, stored_bytes=stored)
     return need, budget.estimate(advice.shape, work, advice.device)

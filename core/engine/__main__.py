@@ -48,7 +48,8 @@ def run(folder: Path) -> int:
     """Run the job in `folder` to its end; 0 where it completed or stopped, 1 where it failed."""
     try:
         attempt = int(os.environ.get("DIAPASON_ATTEMPT") or 1)
-        job = Job(folder, attempt)
+        rank = os.environ.get("RANK")
+        job = Job(folder, attempt, int(rank) if rank else None)
     except (DiapasonError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -58,7 +59,8 @@ def run(folder: Path) -> int:
         job.leave("completed")
         return 0
     try:
-        job.check_stop()
+        if job.rank is None:
+            job.check_stop()
         job.end(_room(job))
         return 0
     except Stopped:
@@ -92,7 +94,25 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0].startswith("-"):
         print("usage: python -m core.engine FOLDER | chat RUN_FOLDER", file=sys.stderr)
         return 2
-    return run(Path(arguments[0]))
+    if "RANK" not in os.environ:
+        return run(Path(arguments[0]))
+    return _run_rank(Path(arguments[0]))
+
+
+def _run_rank(folder: Path) -> int:
+    """Run the job as one of a launcher's processes."""
+    from core.engine.ranks import die_with_launcher
+
+    die_with_launcher()
+    if os.environ["RANK"] != "0":
+        # What all of them would say is said once; errors go to stderr.
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123
+    code = run(folder)
+    if code:
+        # Communication that was cut off hangs in its destructors.
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 if __name__ == "__main__":

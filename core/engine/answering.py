@@ -32,22 +32,29 @@ def _batches(lengths: Sequence[int], tokens: int, rows: int) -> Iterator[list[in
 
 @torch.no_grad()
 def losses(
-    model: Any, rows: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int
+    model: Any, rows: Sequence[tuple[Sequence[int], Sequence[int]]], pad_id: int, *, rank: int = 0, size: int = 1
 ) -> Iterator[list[tuple[int, float, int]]]:
     """The loss of each row, batch by batch.
+
+    Of `size` processes each takes its turns among the same batches, so that the losses are those that one process
+    finds; all go through the model equally often, which a sharded one needs.
 
     Args:
         model: a causal LM in evaluation mode.
         rows: (input_ids, labels) of each; labels are NO_LOSS where a token carries no loss.
         pad_id: what rows are padded with, on the right, where causal attention never looks.
+        rank: the number of this process, from 0.
 
     Yields:
-        For each batch (row's index, summed negative log-likelihood in nats, tokens with loss).
+        For each batch of this process (row's index, summed negative log-likelihood in nats, tokens with loss).
     """
     device = model.device
     vocabulary = int(model.config.get_text_config().vocab_size)
     tokens = min(_TOKENS.get(device.type, 4096), _LOGIT_BYTES // (4 * vocabulary))
-    for batch in _batches([len(ids) for ids, _ in rows], max(1, tokens), 256):
+    batches = list(_batches([len(ids) for ids, _ in rows], max(1, tokens), 256))
+    for first in range(0, len(batches), size):
+        mine = first + rank < len(batches)
+        batch = batches[first + rank if mine else first]
         width = max(len(rows[index][0]) for index in batch)
         ids = np.full((len(batch), width), pad_id, np.int64)
         labels = np.full((len(batch), width), NO_LOSS, np.int64)
@@ -66,7 +73,8 @@ def losses(
         nll[wanted] = torch.nn.functional.cross_entropy(logits[wanted].float(), targets[wanted], reduction="none")
         sums: list[float] = nll.sum(1, dtype=torch.float64).tolist()
         counts: list[int] = wanted.sum(1).tolist()
-        yield list(zip(batch, sums, counts, strict=True))
+        if mine:
+            yield list(zip(batch, sums, counts, strict=True))
 
 
 @torch.no_grad()

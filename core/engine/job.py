@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from core.engine.failures import failure_file
 from core.errors import DiapasonError
 from core.files import JsonlWriter, read_json, read_jsonl, write_json
 
@@ -17,6 +18,10 @@ _PULSE = 20.0
 
 class Stopped(Exception):
     """The job was asked to stop, at a point where nothing is left to save."""
+
+
+class PeerFailed(Exception):
+    """Another process of this training has failed, and says why itself."""
 
 
 class JobError(DiapasonError):
@@ -28,19 +33,22 @@ class JobError(DiapasonError):
 
 
 class Job:
-    """One job in its folder. This process alone writes its events.jsonl.
+    """One job in its folder. This process alone writes its events.jsonl; where a launcher started several, the first.
 
     Args:
         folder: the job's folder, which holds spec.json.
         attempt: which launch of the job this is, from 1.
+        rank: this process's number among those of a launcher, from 0; None without one.
 
     Raises:
         DiapasonError: where spec.json is missing or damaged.
     """
 
-    def __init__(self, folder: Path, attempt: int = 1) -> None:
+    def __init__(self, folder: Path, attempt: int = 1, rank: int | None = None) -> None:
         self.folder = folder.absolute()
         self.attempt = attempt
+        self.rank = rank
+        self.main = not rank
         spec = read_json(self.folder / "spec.json")
         if not isinstance(spec, dict):
             raise DiapasonError("this is not a job's folder: spec.json is missing or damaged", where=str(folder))
@@ -52,7 +60,7 @@ class Job:
         self._inbox_seen: tuple[int, int] | None = None
         self._handled = _handled(self.folder / "events.jsonl")
         self._asked: set[str] = set()
-        self._events = JsonlWriter(self.folder / "events.jsonl")
+        self._events = JsonlWriter(self.folder / "events.jsonl") if self.main else None
 
     @property
     def seconds(self) -> float:
@@ -61,7 +69,8 @@ class Job:
 
     def emit(self, event: str, *, sync: bool = False, **fields: Any) -> None:
         """Append an event to events.jsonl; with `sync` it is on disk when this returns."""
-        self._events.write({"t": time.time(), "m": time.monotonic(), "event": event, **fields}, sync=sync)
+        if self._events is not None:
+            self._events.write({"t": time.time(), "m": time.monotonic(), "event": event, **fields}, sync=sync)
 
     def pulse(self, phase: str, done: int, total: int) -> None:
         """Tell of long work now and then (every 20 s), so that nobody takes it for a job that hangs."""
@@ -86,7 +95,12 @@ class Job:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
     def look(self) -> None:
-        """Read the inbox where it has changed; each new command is remembered and noted in the events."""
+        """Read the inbox where it has changed; each new command is remembered and noted in the events.
+
+        The first process reads it for all: what it is told they hear of from it, at the same step.
+        """
+        if not self.main:
+            return
         try:
             status = (self.folder / "inbox.json").stat()
         except OSError:
@@ -135,9 +149,13 @@ class Job:
         self.leave(status, error)
 
     def leave(self, status: str, error: dict[str, Any] | None = None) -> None:
-        """Write exit.<attempt>.json alone."""
+        """Write exit.<attempt>.json alone; of several processes the first does, and of a failure each its own file,
+        from which the launcher takes the first cause."""
         record = {"status": status, "step": self.step, "error": error}
-        write_json(self.folder / f"exit.{self.attempt}.json", record)
+        if self.rank is not None and status == "failed":
+            write_json(failure_file(self.folder, self.attempt, self.rank), {"t": time.time(), **record})
+        elif self.main:
+            write_json(self.folder / f"exit.{self.attempt}.json", record)
 
 
 def _handled(events: Path) -> set[Any]:
@@ -158,6 +176,9 @@ def describe(error: BaseException) -> dict[str, Any]:
         kind = error.kind if isinstance(error, JobError) else "refused"
         return {"kind": kind, "message": message, "hint": error.hint, "traceback": None}
     name, text = type(error).__name__, str(error).strip()
+    if isinstance(error, PeerFailed) or name in _PEER_ERRORS or "/gloo/" in text:
+        message = f"another process of this training is gone: {text.splitlines()[0] if text else 'it failed'}"
+        return {"kind": "peer", "message": message, "hint": None, "traceback": trace}
     first = text.splitlines()[0] if text else name
     # Matched by name: this module must not import torch.
     if name in ("OutOfMemoryError", "AcceleratorError") and "out of memory" in text:
@@ -176,6 +197,8 @@ def describe(error: BaseException) -> dict[str, Any]:
     return {"kind": "crash", "message": f"{name}: {first}", "hint": hint, "traceback": trace}
 
 
+#: What torch.distributed raises when another process ends during an exchange; gloo names its own source file.
+_PEER_ERRORS = ("DistBackendError", "DistNetworkError", "DistStoreError")
 #: What CUDA says when a card has failed, not our code: cudaErrorDevicesUnavailable, cudaErrorECCUncorrectable,
 #: cudaErrorNvlinkUncorrectable, cudaErrorHardwareStackError, cudaErrorLaunchFailure, cudaErrorUnknown
 #: (docs.nvidia.com/cuda/cuda-runtime-api, "Data types used by CUDA Runtime").

@@ -23,16 +23,20 @@ warnings.filterwarnings("ignore", message=".*(use_reentrant|attention mask|torch
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def pick_device(wanted: str = "auto") -> torch.device:
-    """The device to compute on: the first visible GPU, or the CPU where there is none or `wanted` is ``cpu``.
+def pick_device(wanted: str = "auto", number: int = 0, count: int = 1) -> torch.device:
+    """The device to compute on: the visible GPU `number` of the `count` that are wanted, or the CPU where there is
+    none or `wanted` is ``cpu``.
 
     Raises:
-        JobError: where the machine has a visible GPU that torch cannot use.
+        JobError: where the machine has a visible GPU that torch cannot use, or has fewer than `count`.
     """
     if wanted == "cpu":
         return torch.device("cpu")
     if torch.cuda.is_available():
-        return torch.device("cuda", 0)
+        if torch.cuda.device_count() < count:
+            raise JobError("refused", f"torch sees {torch.cuda.device_count()} GPUs of {count}", where="gpus")
+        torch.cuda.set_device(number)
+        return torch.device("cuda", number)
     cards = [card for card in gpus() if card.visible]
     if cards:
         built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU only"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as compute
 import torch
+from torch.distributed.tensor import DTensor
 
 from core.chat import NO_LOSS
 from core.engine.job import JobError
@@ -42,7 +43,7 @@ def preflight(trainer: Any, accumulation: int) -> dict[str, Any]:
         torch.cuda.reset_peak_memory_stats()
     try:
         seconds = _pass(trainer, batch)
-        if seconds < _SHORT_SECONDS:
+        if not any(trainer.ranks.agree(seconds >= _SHORT_SECONDS)):
             seconds = _pass(trainer, batch)
     finally:
         trainer.model.zero_grad()
@@ -63,10 +64,12 @@ def preflight(trainer: Any, accumulation: int) -> dict[str, Any]:
 
 def _pass(trainer: Any, batch: dict[str, Any]) -> float:
     began = time.perf_counter()
-    count = (batch["labels"][..., 1:] != NO_LOSS).sum().to(trainer.args.device)
+    # Every process has this batch, and the loss is over the tokens of all.
+    count = (batch["labels"][..., 1:] != NO_LOSS).sum().to(trainer.args.device) * trainer.ranks.size
     loss = trainer.training_step(trainer.model_wrapped, dict(batch), num_items_in_batch=count)
     # Not the accelerator's clipping: under float16 that may be asked for once a step only.
-    norm = float(torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), math.inf))
+    total = torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), math.inf)
+    norm = float(total.full_tensor() if isinstance(total, DTensor) else total)
     raw = getattr(trainer.optimizer, "optimizer", trainer.optimizer)
     if math.isfinite(norm):
         # On a resumed run the optimizer has its state already: it takes no more memory by stepping.

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Sampler:
     """Answers the first `count` prompts among `examples` greedily and appends them to samples.jsonl.
 
-    Prompts that leave no room for an answer within `max_positions` are passed over, as are plain texts.
+    Prompts that leave no room for an answer within `max_positions` are passed over, as are plain texts. Of several
+    processes only the `main` one writes.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Sampler:
         max_new_tokens: int,
         pad_id: int,
         max_positions: int | None,
+        main: bool = True,
     ) -> None:
         self._chat = chat
         self._pad_id = pad_id
@@ -47,11 +49,11 @@ class Sampler:
             ids = chat.prompt_ids(messages, tools=list(example.tools) or None)
             if max_positions is None or len(ids) < max_positions:
                 self._chosen.append((messages, ids, example.answer))
-        self._writer = JsonlWriter(path) if self._chosen else None
+        self._writer = JsonlWriter(path) if self._chosen and main else None
 
     def write(self, model: Any, step: int) -> None:
         """Answer with `model` as it is now, in evaluation mode meanwhile; step 0 is the untuned model."""
-        if self._writer is None:
+        if not self._chosen:
             return
         training = model.training
         model.eval()
@@ -67,6 +69,8 @@ class Sampler:
             said = {index: ids for batch in batches for index, ids in batch}
         finally:
             model.train(training)
+        if self._writer is None:
+            return
         for index, (messages, _, reference) in enumerate(self._chosen):
             answer = final_answer(self._chat.decode(said[index]))
             self._writer.write(

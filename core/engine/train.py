@@ -19,8 +19,10 @@ from core.engine.encode import Encoded, describe_cuts, encode_file, uses_thinkin
 from core.engine.flops import model_flops
 from core.engine.job import Job, JobError
 from core.engine.loading import load_model, load_tokenizer, pick_device, pick_dtype
+from core.engine.ranks import PATIENCE, Ranks
 from core.engine.resuming import forced, load_start, read_manifest
 from core.engine.sampling import Sampler
+from core.engine.sharding import precision
 from core.engine.trainer import Plan, SealedTrainer
 from core.errors import DiapasonError
 from core.files import write_json
@@ -46,17 +48,20 @@ def train(job: Job) -> str:
         DiapasonError: where the data, the model or the recipe cannot be trained with.
     """
     recipe = _with_batch(make_recipe(job.spec["recipe"], str(job.folder / "spec.json")))
+    ranks = Ranks()
     model_spec = job.spec["model"]
     info = read_model(Path(model_spec["path"]), model_spec.get("name"))
-    device = pick_device(recipe.device)
+    device = pick_device(recipe.device, ranks.local, ranks.size)
     dtype = pick_dtype(recipe.train.dtype, device)
     _refuse(recipe, info)
+    ranks.join(device.type)
     chat = load_chat(info)
     max_length = _max_length(job, recipe, info)
-    rows, validation = _encode(job, chat, recipe, max_length)
-    job.check_stop()
-    resume = checkpoints.newest_good(job.folder / "checkpoints", job.log)
-    trainer = _trainer(job, recipe, info, rows, validation, device, dtype, max_length)
+    # One reads the rows for all: the work and the checks are done once, and a stop meanwhile reaches everybody.
+    rows, validation, chat.thinking = ranks.first(lambda: _encode(job, chat, recipe, max_length))
+    ranks.check_stop(job)
+    resume = ranks.first(lambda: checkpoints.newest_good(job.folder / "checkpoints", job.log))
+    trainer = _trainer(job, ranks, recipe, info, rows, validation, device, dtype, max_length)
     _plan(trainer, job, recipe, rows, max_length)
     manifest = _continue_from(trainer, resume) if resume else None
     needed, peak = model_flops(trainer, recipe, info, rows)
@@ -71,10 +76,11 @@ def train(job: Job) -> str:
             max_new_tokens=recipe.samples.max_new_tokens,
             pad_id=trainer.processing_class.pad_token_id,
             max_positions=info.max_positions,
+            main=ranks.main,
         )
     if recipe.train.early_stopping and not validation:
         job.log("warning", "train.early_stopping does nothing: the run has no validation rows.")
-    job.check_stop()
+    ranks.check_stop(job)
     # The Trainer would train one step too many when asked to resume a finished run.
     if manifest is None or (manifest["step"] < trainer.plan.total_steps and not trainer.past_its_best):
         trainer.trackers.begin(job, job.spec.get("report_to") or [], trainer, resume is not None)
@@ -83,7 +89,10 @@ def train(job: Job) -> str:
         finally:
             trainer.trackers.close()
     stopped = job.step < trainer.plan.total_steps and not trainer.past_its_best
-    _export(trainer, job, recipe, info)
+    ranks.wait()
+    ranks.leave()
+    if ranks.main:
+        _export(trainer, job, recipe, info)
     return "stopped" if stopped else "completed"
 
 
@@ -124,7 +133,8 @@ def _max_length(job: Job, recipe: Recipe, info: ModelInfo) -> int:
     return info.max_positions
 
 
-def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple[Encoded, Encoded | None]:
+def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple[Encoded, Encoded | None, bool]:
+    """The training and validation rows as the model will see them, and whether their answers hold think blocks."""
     train_spec = job.spec["data"].get("train")
     if not train_spec:
         raise JobError("refused", "the spec names no training data", where=str(job.folder / "spec.json"))
@@ -155,7 +165,7 @@ def _encode(job: Job, chat: ChatModel, recipe: Recipe, max_length: int) -> tuple
         found.append(encoded)
     train_rows, validation = found
     assert train_rows is not None
-    return train_rows, validation
+    return train_rows, validation, chat.thinking
 
 
 def _unchanged(path: Path, spec: dict[str, Any]) -> None:
@@ -176,6 +186,7 @@ def _unchanged(path: Path, spec: dict[str, Any]) -> None:
 
 def _trainer(
     job: Job,
+    ranks: Ranks,
     recipe: Recipe,
     info: ModelInfo,
     rows: Encoded,
@@ -220,6 +231,10 @@ def _trainer(
         # The rows are ready as they are; only packing still has to put them together.
         dataset_kwargs={"skip_prepare_dataset": not settings.packing},
         dataloader_pin_memory=cuda,
+        ddp_timeout=round(PATIENCE.total_seconds()),
+        # Every trained weight has a gradient at each step, but in experts that no token was sent to.
+        ddp_find_unused_parameters=bool(info.experts),
+        **_sharding(recipe),
     )
     tuned_whole = recipe.method == "full"
     # Weights that are trained stay in float32: in pure bfloat16 most small steps would round to nothing.
@@ -227,8 +242,10 @@ def _trainer(
     job.emit("progress", phase="load the model", done=0, total=1)
     start = job.folder / "start" if job.spec.get("start") else None
     weights = start if start is not None and tuned_whole else info.path
-    model = load_model(weights, device, stored, quantise=recipe.method == "qlora" and not info.quantised)
-    job.check_stop()
+    # A model that is to be sharded may be too large for one card: each card gets its part when it is dealt out.
+    place = torch.device("cpu") if options.fsdp else device
+    model = load_model(weights, place, stored, quantise=recipe.method == "qlora" and not info.quantised)
+    ranks.check_stop(job)
     try:
         trainer = SealedTrainer(
             model,
@@ -237,6 +254,7 @@ def _trainer(
             processing_class=load_tokenizer(info.path),
             peft_config=None if tuned_whole else _adapter(recipe),
             job=job,
+            ranks=ranks,
             validation=validation.rows if validation else [],
         )
     except ValueError as error:
@@ -255,6 +273,8 @@ def _trainer(
             where="lora.targets",
             hint="Use all-linear, or names of this model's layers.",
         ) from error
+    if trainer.is_fsdp_enabled and dtype != torch.float32:
+        trainer.accelerator.state.fsdp_plugin.mixed_precision_policy = precision(dtype)
     if start is not None and not tuned_whole:
         load_start(trainer.model, start)
     for parameter in trainer.model.parameters():
@@ -266,6 +286,22 @@ def _trainer(
             "warning", "The experts of this model are fused: they stay as they are, 4-bit weights leave them out."
         )
     return trainer
+
+
+def _sharding(recipe: Recipe) -> dict[str, Any]:
+    """What the Trainer must be told for FSDP2: each block of the model is sharded by itself."""
+    if recipe.train.parallel != "fsdp":
+        return {}
+    return {
+        "fsdp": True,
+        "fsdp_config": {
+            "version": 2,
+            "auto_wrap_policy": "TRANSFORMER_BASED_WRAP",
+            "reshard_after_forward": True,
+            "cpu_ram_efficient_loading": False,
+            "state_dict_type": "FULL_STATE_DICT",
+        },
+    }
 
 
 def _adapter(recipe: Recipe) -> Any:
@@ -289,14 +325,14 @@ def _dataset(rows: Encoded) -> Dataset:
 def _plan(trainer: SealedTrainer, job: Job, recipe: Recipe, rows: Encoded, max_length: int) -> None:
     """Count the steps as the Trainer does and set when to evaluate and save."""
     settings = recipe.train
-    batches = math.ceil(len(trainer.train_dataset) / settings.micro_batch_size)
+    batches = math.ceil(math.ceil(len(trainer.train_dataset) / settings.micro_batch_size) / trainer.ranks.size)
     total = settings.max_steps
     if total <= 0:
         total = math.ceil(settings.epochs * max(1, math.ceil(batches / settings.accumulation)))
     tenth = max(1, round(total / _EVALUATIONS))
     # Up to a hundred rows are soon read, whatever the training's length.
     validation = max(0, len(trainer.validation) - 100)
-    trained = total * settings.micro_batch_size * settings.accumulation
+    trained = total * settings.micro_batch_size * settings.accumulation * trainer.ranks.size
     # A row is only read forward in an evaluation: a third of the work that it is in training.
     affordable = max(1, int(_EVALUATION_SHARE * trained * 3 / validation)) if validation else _EVALUATIONS
     eval_every = settings.eval_every or (tenth if affordable >= _EVALUATIONS else -(-total // affordable))
@@ -365,16 +401,19 @@ def _say_start(
         device=name,
         micro_batch=recipe.train.micro_batch_size,
         accumulation=recipe.train.accumulation,
+        world_size=trainer.ranks.size,
+        parallel=recipe.train.parallel if trainer.ranks.size > 1 else None,
         resumed_from=manifest["step"] if manifest else None,
         flops_per_token=flops_per_token,
         peak_flops=peak_flops,
     )
     lengths = np.fromiter((len(row.input_ids) for row in rows.rows), np.int64)
     begin = f"Going on from step {manifest['step']}" if manifest else "Training"
+    together = f" x {trainer.ranks.size} ({recipe.train.parallel})" if trainer.ranks.size > 1 else ""
     print(
-        f"{begin}: {recipe.method} of {info.name} on {name}, {trainable:,} of {info.parameters + adapters:,} "
-        f"parameters; {len(rows.rows)} rows of {int(np.median(lengths))} tokens (median), "
-        f"{trainer.plan.total_steps} steps",
+        f"{begin}: {recipe.method} of {info.name} on {name}{together}, {trainable:,} of "
+        f"{info.parameters + adapters:,} parameters; {len(rows.rows)} rows of {int(np.median(lengths))} tokens "
+        f"(median), {trainer.plan.total_steps} steps",
         flush=True,
     )
 

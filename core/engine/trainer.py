@@ -12,20 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from core.engine import sharding
 from core.engine.answering import losses
 from core.engine.encode import Row
 from core.engine.job import Job, JobError
 from core.engine.loading import resident_bytes
 from core.engine.preflight import preflight
+from core.engine.ranks import Ranks
 from core.engine.room import checkpoint_bytes, make_room
 from core.engine.sampling import Sampler
 from core.engine.step_time import TimedTrainer
 from core.engine.trackers import Trackers
 from core.engine.validation import Validation
 from core.runs import checkpoints
+
+_SCHEDULER = "scheduler.pt"
 
 
 @dataclass(slots=True)
@@ -45,9 +50,10 @@ class Plan:
 class SealedTrainer(TimedTrainer):
     """An SFTTrainer whose evaluations and checkpoints are ours; it never steps on a loss that is not finite."""
 
-    def __init__(self, *arguments: Any, job: Job, validation: Sequence[Row], **options: Any) -> None:
+    def __init__(self, *arguments: Any, job: Job, ranks: Ranks, validation: Sequence[Row], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.job = job
+        self.ranks = ranks
         self.validation = [(row.input_ids.tolist(), row.labels.tolist()) for row in validation]
         self.plan = Plan(0, 1, 1, 1, 1)
         self.best = Validation()
@@ -76,6 +82,7 @@ class SealedTrainer(TimedTrainer):
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         # Under float16 the scaler meets infinities on its way to the right scale, and skips those steps itself.
         if self.accelerator.scaler is None and not math.isfinite(float(norm)):
             raise _nonfinite("gradient norm", float(norm), self.state.global_step + 1)
@@ -89,9 +96,12 @@ class SealedTrainer(TimedTrainer):
         with self._answering():
             if self.validation:
                 parts: list[tuple[int, float, int]] = []
-                for batch in losses(self.model, self.validation, self._tokenizer.pad_token_id):
+                size, pad = self.ranks.size, self._tokenizer.pad_token_id
+                for batch in losses(self.model, self.validation, pad, rank=self.ranks.rank, size=size):
                     parts += batch
-                    self.job.pulse("validation", len(parts), len(self.validation))
+                    done = min(len(parts) * size, len(self.validation))
+                    self.job.pulse("validation", done, len(self.validation))
+                parts = self.ranks.gather(parts)
                 judged = self.best.take(step, parts)
                 loss, best = judged["loss"], judged["best"]
                 result = {"eval_loss": loss}
@@ -107,7 +117,8 @@ class SealedTrainer(TimedTrainer):
                 )
                 self.trackers.log(step, {"eval_loss": loss, "eval_best_loss": self.best.loss})
                 print(f"step {step}: validation loss {loss:.4f}{' (best so far)' if best else ''}", flush=True)
-            if self.sampler:
+            # A sharded model answers only where all its processes ask it.
+            if self.sampler and (self.ranks.main or self.is_fsdp_enabled):
                 self.sampler.write(self.model, step)
         self.paused += time.monotonic() - began
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
@@ -146,16 +157,24 @@ class SealedTrainer(TimedTrainer):
         began = time.monotonic()
         step = self.state.global_step
         folder = checkpoints.at(Path(self.args.output_dir), step)
-        make_room(self.job, folder.parent, checkpoint_bytes(self.model, self.optimizer), self.best.step)
+        if self.ranks.main:
+            make_room(self.job, folder.parent, checkpoint_bytes(self.model, self.optimizer), self.best.step)
+        # Nobody begins to write before it is known that there is room.
+        self.ranks.wait()
         # Not SFTTrainer's: it writes a model card into the folder of all checkpoints at every save.
         try:
             Trainer._save_checkpoint(self, model, trial)
-            self.best.save(folder)
-            facts = {"step": step, "best": self.best.best, "tokens": self.tokens_seen, **self.plan.facts}
-            checkpoints.seal(folder, facts)
+            # Each process has written the state of its random numbers; the first one seals them all.
+            self.ranks.wait()
+            if self.ranks.main:
+                self.best.save(folder)
+                facts = {"step": step, "best": self.best.best, "tokens": self.tokens_seen, **self.plan.facts}
+                checkpoints.seal(folder, facts)
         except Exception:
-            # Half a checkpoint is of no use, and takes the room that may be missing.
-            shutil.rmtree(folder, ignore_errors=True)
+            # Half a checkpoint is of no use, and takes the room that may be missing. Only the first process knows
+            # whether it is half a one.
+            if self.ranks.main:
+                shutil.rmtree(folder, ignore_errors=True)
             raise
         self.job.emit(
             "checkpoint",
@@ -165,8 +184,37 @@ class SealedTrainer(TimedTrainer):
             seconds=time.monotonic() - began,
             best=self.best.step == step,
         )
-        checkpoints.rotate(folder.parent, self.plan.keep, self.best.step)
+        if self.ranks.main:
+            checkpoints.rotate(folder.parent, self.plan.keep, self.best.step)
         self.paused += time.monotonic() - began
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """As the Trainer's; of a sharded model only what was trained, gathered."""
+        if self.is_fsdp_enabled:
+            self._save(output_dir, state_dict=sharding.whole_weights(self.model))
+        else:
+            super().save_model(output_dir, _internal_call)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if not self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        sharding.save_optimizer(self.model, self.optimizer, Path(output_dir), main=self.ranks.main)
+        if self.ranks.main:
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / _SCHEDULER)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.is_fsdp_enabled:
+            sharding.load_weights(self.model, Path(resume_from_checkpoint), main=self.ranks.main)
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if not self.is_fsdp_enabled or checkpoint is None:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        sharding.load_optimizer(self.model, self.optimizer, Path(checkpoint), main=self.ranks.main)
+        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / _SCHEDULER, weights_only=True))
 
 
 class Flow(TrainerCallback):
@@ -181,8 +229,11 @@ class Flow(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """The preflight, then the untuned model's loss and answers: what would not fit is told first."""
-        trainer, job = self._trainer, self._trainer.job
+        trainer, job, ranks = self._trainer, self._trainer.job, self._trainer.ranks
         job.step = state.global_step
+        if ranks.rank:
+            # Else all processes would drop out the same places of their different rows.
+            torch.manual_seed(args.seed + ranks.rank)
         measured = preflight(trainer, trainer.plan.accumulation)
         job.emit("preflight", sync=True, **measured, checks=trainer.plan.checks)
         print(
@@ -191,10 +242,10 @@ class Flow(TrainerCallback):
             f"about {measured['eta_seconds'] / 60:.1f} min of training",
             flush=True,
         )
-        job.check_stop()
+        ranks.check_stop(job)
         if state.global_step == 0:
             trainer.evaluate()
-        job.check_stop()
+        ranks.check_stop(job)
         self._tokens = trainer.tokens_seen
         trainer.paused = 0.0
         trainer.step_time.reset()
@@ -208,15 +259,16 @@ class Flow(TrainerCallback):
         job.step = step
         job.pulse("train", step, plan.total_steps)
         job.look()
+        stop, save = self._trainer.ranks.agree(job.stop_asked, job.take("checkpoint"))
         last = step >= plan.total_steps
         if last or step % plan.eval_every == 0:
             control.should_evaluate = True
-        if last or step % plan.save_every == 0 or job.take("checkpoint"):
+        if last or step % plan.save_every == 0 or save:
             control.should_save = True
         if last:
             control.should_log = True
             control.should_training_stop = True
-        elif job.stop_asked:
+        elif stop:
             job.log("info", f"Stopping after step {step}, as asked; the checkpoint comes first.")
             control.should_save = True
             control.should_training_stop = True

@@ -70,7 +70,9 @@ def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator
     rows = ((role, (data.get(role) or {}).get("rows")) for role in ("train", "validation", "test"))
     yield "rows", ", ".join(f"{role} {count if count is not None else 'none'}" for role, count in rows)
     yield "steps", f"{view.step} of {view.total_steps}"
-    yield "batch", f"{view.state.get('micro_batch')} x {view.state.get('accumulation')}"
+    processes = whole((view.start or {}).get("world_size"), 1)
+    together = f" x {processes} processes" if processes > 1 else ""
+    yield "batch", f"{view.state.get('micro_batch')} x {view.state.get('accumulation')}{together}"
     if view.best:
         yield "best validation loss", f"{view.best[1]:.4f} at step {view.best[0]}"
     yield "device", str((view.start or {}).get("device") or "")

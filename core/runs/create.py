@@ -100,7 +100,8 @@ def _clear(parent: Path) -> None:
 
 
 def create_job(run: RunFolder, spec: dict[str, Any]) -> RunFolder:
-    """A queued job of `run` from `spec`, whose ``kind`` names it; the job asks for what its run asked for.
+    """A queued job of `run` from `spec`, whose ``kind`` names it; the job asks for what its run asked for, but
+    for one card only.
 
     Raises:
         DiapasonError: where the folder cannot be written.
@@ -111,7 +112,7 @@ def create_job(run: RunFolder, spec: dict[str, Any]) -> RunFolder:
             "name": f"{run.name} · {spec['kind']}",
             "created": time.time(),
             "run": str(run.path),
-            "gpu_request": owner.get("gpu_request"),
+            "gpu_request": (owner.get("gpu_request") or {}) | {"gpus": 1},
             **spec,
         }
         return draft.publish(values)

@@ -78,3 +78,11 @@ def marked(run_id: str) -> list[tuple[int, int]]:
             texts = [pair[17:] for pair in pairs if pair.startswith(b"DIAPASON_ATTEMPT=")]
             found.append((int(name), int(texts[0]) if texts and texts[0].isdigit() else 0))
     return found
+
+
+def is_rank(pid: int) -> bool:
+    """Whether `pid` is one of the processes that torchrun started for a job."""
+    try:
+        return b"\0TORCHELASTIC_RUN_ID=" in b"\0" + Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False

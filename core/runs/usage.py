@@ -54,7 +54,7 @@ def usage(folder: RunFolder) -> Usage:
 
 
 class _Owner:
-    """One job's samples. Only the card that it had counts (`slot`: its UUID, or cpu); all where it is not known."""
+    """One job's samples. Only the cards that it had count (`slot`: their UUIDs, or cpu); all where that is unknown."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder
@@ -63,16 +63,17 @@ class _Owner:
 
     def read(self, used: Usage) -> None:
         """Add what is new."""
-        slot: Any = None
+        had: list[str] | None = None
         for place, sample in enumerate(self._tail.read()):
             if not place:
                 slot = self._folder.state().get("slot")
-            self._add(used, sample, slot if isinstance(slot, str) else None)
+                had = slot.split(",") if isinstance(slot, str) else None
+            self._add(used, sample, had)
 
-    def _add(self, used: Usage, sample: dict[str, Any], slot: str | None) -> None:
+    def _add(self, used: Usage, sample: dict[str, Any], had: list[str] | None) -> None:
         cards: Any = sample.get("gpus")
         cards = [card for card in cards if isinstance(card, dict)] if isinstance(cards, list) else []
-        cards = [card for card in cards if slot is None or card.get("uuid") == slot]
+        cards = [card for card in cards if had is None or card.get("uuid") in had]
         power = [number(card.get("power_w")) for card in cards]
         known = [watts for watts in power if watts == watts]
         now = number(sample.get("m")), sum(known) if known else None

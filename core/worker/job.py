@@ -8,12 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import core
 from core.runs.folder import RunFolder
-from core.runs.process import identify, is_alive, marked
+from core.runs.process import identify, is_alive, is_rank, marked
 
 #: Names the module that is started instead of ``core.engine``. For tests.
 ENGINE = "DIAPASON_ENGINE"
@@ -59,13 +60,21 @@ class JobProcess:
         return int(self.identity["pid"])
 
     @classmethod
-    def start(cls, folder: RunFolder, attempt: int, extra: dict[str, str], handle: int | None = None) -> JobProcess:
+    def start(
+        cls,
+        folder: RunFolder,
+        attempt: int,
+        extra: dict[str, str],
+        handles: Sequence[int] = (),
+        processes: int = 1,
+    ) -> JobProcess:
         """Launch attempt number `attempt`, in a session of its own, printing to logs/attempt-N.log.
 
         Args:
             extra: variables of its environment.
-            handle: a file descriptor that it inherits, with the lock on it: where its runner is killed, the job
-                itself holds its slot.
+            handles: file descriptors that it inherits, with the locks on them: where its runner is killed, the job
+                itself holds its slots.
+            processes: ranks that it consists of; where they are several, the job is the launcher that starts them.
 
         Raises:
             OSError: where the process or its log cannot be made.
@@ -73,17 +82,18 @@ class JobProcess:
         variables = environment() | extra | {"DIAPASON_RUN": folder.id, "DIAPASON_ATTEMPT": str(attempt)}
         variables["PYTHONUNBUFFERED"] = "1"
         module = os.environ.get(ENGINE) or "core.engine"
+        launcher = ["core.engine.launch", str(processes)] if processes > 1 else []
         log = os.open(folder.attempt_log(attempt), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             child = subprocess.Popen(
-                python(module, str(folder.path)),
+                python(*launcher, module, str(folder.path)),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder.path,
                 env=variables,
                 start_new_session=True,
-                pass_fds=() if handle is None else (handle,),
+                pass_fds=tuple(handles),
             )
         finally:
             os.close(log)
@@ -99,7 +109,8 @@ class JobProcess:
         if isinstance(identity, dict) and is_alive(identity):
             return cls(identity)
         for pid, attempt in sorted(marked(folder.id)):
-            if attempt == state.get("attempt") and _leads(pid):
+            # A rank leads a session too, but without its launcher nobody would judge its end.
+            if attempt == state.get("attempt") and _leads(pid) and not is_rank(pid):
                 return cls(identify(pid))
         return None
 

@@ -30,6 +30,7 @@ class Entry(NamedTuple):
             "status": self.status,
             "place": self.place,
             "reason": self.reason,
+            "gpus": 0 if self.request.device == "cpu" else self.request.count,
             "gpu_bytes": None if self.request.device == "cpu" else self.request.bytes,
             "path": str(self.folder.path),
         }

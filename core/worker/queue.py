@@ -10,7 +10,7 @@ from core.files import DIGITS, Lock, is_locked, read_json, write_json
 from core.home import queue_dir, runs_dir
 from core.runs.folder import RunFolder, folders_in
 from core.worker.cards import Card
-from core.worker.slots import CPU, Slot
+from core.worker.slots import CPU, Slot, Slots
 
 #: Lower goes first. A job (evaluate, generate) belongs to a run that has had its turn.
 PRIORITY = {"train": 50}
@@ -18,27 +18,35 @@ _JOBS = 40
 
 
 class Request:
-    """What a job asks for: `device` auto or cpu, `bytes` of GPU memory (0: any card), and what
-    CUDA_VISIBLE_DEVICES left `visible` where it was submitted (None: it was not set)."""
+    """What a job asks for: `device` auto or cpu, `processes` (one for each card that it wants), `bytes` of GPU memory
+    on each card (0: any card), and what CUDA_VISIBLE_DEVICES left `visible` where it was submitted (None: it was not
+    set)."""
 
     def __init__(self, values: Any) -> None:
         found = values if isinstance(values, dict) else {}
         self.device = str(found.get("device") or "auto")
+        self.processes = int(found.get("gpus") or 1)
         self.bytes = int(found.get("bytes") or 0)
         visible = found.get("visible")
         self.visible = None if visible is None else str(visible)
 
+    @property
+    def count(self) -> int:
+        """Slots wanted: a card for each process; the processor is one slot, whatever runs on it."""
+        return 1 if self.device == "cpu" else self.processes
+
     def slots(self, cards: Iterable[Card]) -> list[str]:
-        """Names of the slots that would do, best first; none where no card is large enough."""
+        """Names of the slots that would do, best first; too few of them where the machine can never do."""
         if self.device == "cpu":
             return [CPU]
         names = None if self.visible is None else [name.strip() for name in self.visible.split(",") if name.strip()]
         shares = [name for name in names or [] if name.startswith("MIG-")]
         if shares:
-            return shares
+            # Slices of one card cannot talk to each other: a process group sees one only.
+            return shares if self.processes == 1 else []
         seen = [card for card in cards if names is None or _named(card, names)]
         if not seen:
-            return [CPU]
+            return [CPU] if self.processes == 1 else []
         return [card.uuid for card in seen if card.memory >= self.bytes]
 
 
@@ -60,24 +68,21 @@ class Ticket:
             if not self._lock.acquire():
                 raise DiapasonError("this run already waits in the queue", where=str(self.path))
 
-    def choose(self, cards: list[Card]) -> tuple[Slot | None, str]:
-        """Take a slot if it is this ticket's turn; else None and for whom it waits, for a person.
+    def choose(self, cards: list[Card]) -> tuple[Slots | None, str]:
+        """Take what this ticket asks for, all of it or nothing, if it is its turn; else None and for whom it waits,
+        for a person.
 
         A run that waits before this one holds back only the slots that it could use itself.
 
         Raises:
-            DiapasonError: where no card of this machine is large enough.
+            DiapasonError: where this machine has too few cards that are large enough.
         """
         wanted = self.request.slots(cards)
-        if not wanted:
-            most = max((card.memory for card in cards), default=0)
-            raise DiapasonError(
-                f"this run needs about {self.request.bytes / 2**30:.1f} GiB on one GPU; the largest that it may use "
-                f"has {most / 2**30:.1f} GiB",
-                hint="Use method: qlora, a smaller model or train.max_length, or device: cpu.",
-            )
+        if len(wanted) < self.request.count:
+            raise self._too_few(wanted, cards)
         known = {card.uuid: card for card in cards}
         why = ""
+        taken: list[Slot] = []
         with Lock(queue_dir() / "queue.lock"):
             before = self._before(cards)
             for name in wanted:
@@ -88,11 +93,32 @@ class Ticket:
                 elif name in known and known[name].user:
                     why = why or f"waiting for {label}: {known[name].user} uses it"
                 elif slot.acquire():
-                    self._drop()
-                    return slot, ""
+                    taken.append(slot)
+                    if len(taken) == self.request.count:
+                        self._drop()
+                        return Slots(taken), ""
                 else:
                     why = why or f"waiting for {label}: {self._user(slot)} uses it"
+        Slots(taken).release()
+        if taken:
+            why = f"{len(taken)} of {self.request.count} cards are free; {why}"
         return None, why
+
+    def _too_few(self, fitting: list[str], cards: list[Card]) -> DiapasonError:
+        """Why this machine can never do what is asked for."""
+        request = self.request
+        if request.count == 1:
+            most = max((card.memory for card in cards), default=0)
+            return DiapasonError(
+                f"this run needs about {request.bytes / 2**30:.1f} GiB on one GPU; the largest that it may use "
+                f"has {most / 2**30:.1f} GiB",
+                hint="Use method: qlora, a smaller model or train.max_length, or device: cpu.",
+            )
+        size = f" with {request.bytes / 2**30:.1f} GiB or more" if request.bytes else ""
+        return DiapasonError(
+            f"this run needs {request.count} GPUs{size}; of those that it may use {len(fitting)} will do",
+            hint="Lower gpus in the recipe; slices of one card (MIG) cannot train together.",
+        )
 
     def _user(self, slot: Slot) -> str:
         """Who has the slot: a run of this home by its name, else a user and a process."""
@@ -112,6 +138,7 @@ class Ticket:
     def _before(self, cards: list[Card]) -> dict[str, str]:
         """Slots that a living earlier ticket could use, with the name of its run; dead tickets are removed."""
         found: dict[str, str] = {}
+        foreign = {card.uuid for card in cards if card.user and not Slot(card.uuid).taken}
         for path in sorted(queue_dir().glob("[0-9]*-*")):
             if path.name >= self.path.name:
                 continue
@@ -121,7 +148,10 @@ class Ticket:
             values = read_json(path)
             if isinstance(values, dict):
                 run = RunFolder(str(values.get("run")))
-                for name in Request(values.get("request")).slots(cards):
+                request = Request(values.get("request"))
+                names = [name for name in request.slots(cards) if name not in foreign]
+                # One that waits for cards of other people needs none of ours before it has them all.
+                for name in names if len(names) >= request.count else ():
                     found.setdefault(name, run.name)
         return found
 

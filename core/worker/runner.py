@@ -22,9 +22,9 @@ from core.worker.mirror import Mirror
 from core.worker.notices import Notices
 from core.worker.orders import Orders
 from core.worker.progress import Progress
-from core.worker.queue import Ticket
+from core.worker.queue import Request, Ticket
 from core.worker.shrink import smaller_batch
-from core.worker.slots import CPU, Slot
+from core.worker.slots import CPU, Slots
 from core.worker.timing import Timing
 from core.worker.verdict import SHOW_LOG, Verdict, judge, oom_kills, stalled
 
@@ -75,7 +75,7 @@ class Runner:
         self.desk = Desk(folder)
         self.progress = Progress(folder)
         self.job: JobProcess | None = None
-        self.slot: Slot | None = None
+        self.slot: Slots | None = None
         self.orders = Orders(self.desk, self.timing, self.progress)
         self.notices = Notices(folder, self.desk, self.timing)
         self.mirror = Mirror(folder, self.desk, self.timing, failing=lambda: self.notices.tell("mirror"))
@@ -144,6 +144,8 @@ class Runner:
         if self.job is not None:
             self.desk.note("adopt", pid=self.job.pid, attempt=self.attempt)
         elif self._left() is None:
+            # What is left of it would hold the card that the next attempt waits for.
+            sweep(self.folder.id)
             return None
         sealed = self.progress.sealed
         verdict = self._watch(self.desk.state.get("oom_kills"))
@@ -248,8 +250,9 @@ class Runner:
             status="running", attempt=self.attempt, started=started, job=None, oom_kills=kills, slot=slot, asked=None
         )
         self.job = JobProcess.start(
-            self.folder, self.attempt, self._variables(), self.slot.handle if self.slot else None
-        )
+            self.folder, self.attempt, self._variables(), self.slot.handles if self.slot else (),
+            Request(self.folder.spec().get("gpu_request")).processes,
+        )  # fmt: skip
         self.desk.note("start", pid=self.job.pid, attempt=self.attempt, slot=self.slot.name if self.slot else None)
         self.desk.save(job=self.job.identity, reason=None, hint=None)
         return kills
@@ -262,7 +265,7 @@ class Runner:
         return self._pin() | force | {name: str(value) for name, value in sizes.items() if isinstance(value, int)}
 
     def _pin(self) -> dict[str, str]:
-        """The variables that give the job its card, and no other."""
+        """The variables that give the job its cards, and no others."""
         request = self.folder.spec().get("gpu_request") or {}
         if request.get("device") == "cpu":
             return {"CUDA_VISIBLE_DEVICES": ""}
@@ -310,7 +313,7 @@ class Runner:
             asked=self.orders.asked,
             full=free_bytes(self.folder.path) < _NO_ROOM,
         )
-        if silent and record is None and not self.orders.asked:
+        if silent and (record is None or verdict.kind == "signal") and not self.orders.asked:
             verdict = stalled(silent)
         self.desk.note(
             "exit", attempt=self.attempt, code=code, verdict=verdict.status, kind=verdict.kind,

@@ -7,9 +7,11 @@ import json
 import os
 import stat
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import DiapasonError
+from core.files import is_locked
 
 #: Names another folder for the locks than ``diapason-locks`` in the system's temporary folder.
 LOCKS = "DIAPASON_LOCKS"
@@ -129,6 +131,11 @@ class Slot:
             name = str(user)
         return f"user {name}, process {pid}"
 
+    @property
+    def taken(self) -> bool:
+        """Whether a runner has the slot."""
+        return is_locked(self.path)
+
     def keep(self) -> None:
         """Make the file look used, now and then, so that no cleaner of temporary files removes it."""
         now = time.monotonic()
@@ -144,3 +151,30 @@ class Slot:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+
+class Slots:
+    """The slots of one job, held together."""
+
+    def __init__(self, slots: Sequence[Slot]) -> None:
+        self._slots = tuple(slots)
+
+    @property
+    def name(self) -> str:
+        """Their names, with commas between them, as CUDA_VISIBLE_DEVICES takes them."""
+        return ",".join(slot.name for slot in self._slots)
+
+    @property
+    def handles(self) -> list[int]:
+        """The locks' file descriptors: a child that inherits them holds the slots too, even without this process."""
+        return [slot.handle for slot in self._slots if slot.handle is not None]
+
+    def keep(self) -> None:
+        """Make the files look used, now and then."""
+        for slot in self._slots:
+            slot.keep()
+
+    def release(self) -> None:
+        """Give the slots back."""
+        for slot in self._slots:
+            slot.release()

@@ -42,6 +42,11 @@ def judge(
         full: whether the disk of its folder has no room left: then it could not write its verdict.
         asked: ``stop``, ``pause`` or ``kill`` where a person asked for its end.
     """
+    who = "the job"
+    error: Any = (record or {}).get("error")
+    if isinstance(error, dict) and isinstance(error.get("signal"), int):
+        # A launcher wrote down how one of its processes ended, which could not do so itself.
+        who, code, record = str(error.get("who") or who), -int(error["signal"]), None
     status = (record or {}).get("status")
     if record is not None and status == "completed":
         return Verdict("completed", "completed")
@@ -67,13 +72,13 @@ def judge(
         return Verdict(
             "failed",
             "host_oom",
-            "the machine ran out of memory and the kernel killed the job",
+            f"the machine ran out of memory and the kernel killed {who}",
             "Close other programs, or lower train.micro_batch_size or train.max_length.",
             retry=True,
         )
     if code is None:
         return Verdict("failed", "killed", "the job was killed while its runner was gone", SHOW_LOG, retry=True)
-    return Verdict("failed", "signal", f"the job was killed by {_signal(-code)}", SHOW_LOG, retry=True)
+    return Verdict("failed", "signal", f"{who} was killed by {_signal(-code)}", SHOW_LOG, retry=True)
 
 
 def _failed(error: Any) -> Verdict:

@@ -62,7 +62,7 @@ def _lines(view: RunView) -> list[str]:
         f"model       {visible(str((spec.get('model') or {}).get('name', '')))}, {recipe.get('method', '')}",
         f"data        {visible(str((data.get('origin') or data.get('train') or {}).get('path', '')))}",
         f"rows        {', '.join(rows)}",
-        f"batch       {train.get('micro_batch_size', '?')} x {train.get('accumulation', '?')}",
+        f"batch       {train.get('micro_batch_size', '?')} x {train.get('accumulation', '?')}{_together(recipe)}",
         f"progress    {progress_text(view)} steps in {duration(view.elapsed_seconds)}"
         + ("" if view.final else f", ETA {duration(view.eta_seconds)}"),
     ]
@@ -105,3 +105,12 @@ def _trackers(view: RunView, spec: dict[str, Any]) -> list[str]:
         "trackio": f"trackio: trackio show --project {PROJECT}",
     }
     return [visible(shown[name]) for name in spec.get("report_to") or [] if name in shown]
+
+
+def _together(recipe: dict[str, Any]) -> str:
+    """What several processes make of the batch, and how they work together."""
+    gpus = recipe.get("gpus") or 1
+    if gpus == 1:
+        return ""
+    on = "processes" if recipe.get("device") == "cpu" else "GPUs"
+    return f" x {gpus} {on} ({(recipe.get('train') or {}).get('parallel')})"

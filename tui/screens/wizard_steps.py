@@ -348,7 +348,8 @@ def _review(state: WizardState) -> list[Row]:
         _line("review:save", [("Save the recipe", "bold"), ("  ctrl+s", "$text-muted")]),
         _blank(),
     ]
-    batch = f"{recipe.train.micro_batch_size} × {recipe.train.accumulation} rows"
+    cards = f" × {recipe.gpus}" if recipe.gpus > 1 else ""
+    batch = f"{recipe.train.micro_batch_size} × {recipe.train.accumulation}{cards} rows"
     need, time = cost(advice, recipe)
     memory = f"{size(need.total)} ± {need.error:.0%} of {size(advice.device.memory_free)} free"
     lines = [

@@ -22,7 +22,7 @@ class Around:
     Attributes:
         silent: seconds since the job last wrote an event; NaN where unknown.
         free: bytes free for checkpoints. checkpoint: bytes of one. Both NaN where unknown.
-        samples: the last lines of gpu.jsonl, oldest first. card: the UUID of the run's card, None where unknown;
+        samples: the last lines of gpu.jsonl, oldest first. card: the UUIDs of the run's cards, None where unknown;
             an empty one where it has none.
     """
 
@@ -78,7 +78,7 @@ def _card(board: Board, around: Around, step: int) -> None:
         found = [
             number(card.get("utilisation"))
             for card in (cards if isinstance(cards, list) else ())
-            if isinstance(card, dict) and around.card in (None, card.get("uuid"))
+            if isinstance(card, dict) and (around.card is None or card.get("uuid") in around.card.split(","))
         ]
         # Which card is the run's may be unknown: then the busiest stands for it.
         use += [max(found)] if found and all(math.isfinite(value) for value in found) else []
