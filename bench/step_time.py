@@ -23,7 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -55,7 +55,7 @@ def write_run(folder: Path, steps: int) -> Path:
 
 
 @contextlib.contextmanager
-def without() -> Iterator[None]:
+def without() -> Generator[None]:
     """No clock is read."""
     from core.engine.step_time import StepTime
 

@@ -54,7 +54,7 @@ def usage(folder: RunFolder) -> Usage:
 
 
 class _Owner:
-    """One job's samples. Only the cards that it had count (`slot`: their UUIDs, or cpu); all where that is unknown."""
+    """One job's samples. Only the cards that it had count (`slot`: their UUIDs, or cpu); all where none is known."""
 
     def __init__(self, folder: RunFolder) -> None:
         self._folder = folder

@@ -132,7 +132,7 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
 
     def _draw_pages(self, shown: Shown) -> None:
         log = self.query_one("#log", Page)
-        log.border_title = pages.log_title(shown)
+        log.border_title = pages.log_title(shown)  # pyright: ignore[reportAttributeAccessIssue]
         log.show(pages.log_text(shown.log, shown.needle))
         self.query_one("#events", Page).show(pages.events_text(shown.events))
         self.query_one("#config", Page).show(differences(shown) + pages.config_text(shown.recipe))
