@@ -10,7 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from core.errors import DiapasonError
 from core.text import visible
@@ -55,6 +55,15 @@ class DiapasonScreen(Screen[None]):
     def diapason(self) -> DiapasonApp:
         """The app, with its own methods: ``self.diapason.open("monitor", run=…)``."""
         return cast("DiapasonApp", self.app)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it is the screen on top, dialogs aside: one that is covered need not read or draw.
+
+        Textual's `is_current` also holds for the screen below the top one, whatever covers it.
+        """
+        screens = [screen for screen in self.app.screen_stack if not isinstance(screen, ModalScreen)]
+        return bool(screens) and screens[-1] is self
 
     def compose(self) -> ComposeResult:
         """Top line, the screen's body, footer."""

@@ -21,7 +21,7 @@ class DemoScreen(MonitorScreen):
 
     def _took(self, shown: Shown) -> None:
         super()._took(shown)
-        if shown.evaluated and shown.id == self.folder.id and self.is_current and not self._handed_over:
+        if shown.evaluated and shown.id == self.folder.id and self.is_seen and not self._handed_over:
             self._handed_over = True
             self.say("Trained and evaluated. Now judge: which answer is better? ? shows the keys, e the figures.")
             self.diapason.open("judge", run=self.folder.path)

@@ -92,7 +92,7 @@ class HomeScreen(DiapasonScreen):
     # -- reading, in threads ------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        if self._reading or not (self.is_current or self._runs is None):
+        if self._reading or not (self.is_seen or self._runs is None):
             return
         self._reading = True
         self.background(self._look, self._took, otherwise=self._not_read, group="runs")
@@ -151,7 +151,7 @@ class HomeScreen(DiapasonScreen):
         )
 
     def _measure(self) -> None:
-        if self._measuring or not self.is_current:
+        if self._measuring or not self.is_seen:
             return
         from tui.widgets.machine import machine_line
 

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from core.runs.folder import RunFolder, find_run, list_runs
+from core.text import shorten
 from tui.actions import Action
 from tui.screens import monitor_pages as pages
 from tui.screens import monitor_text as words
@@ -21,7 +22,7 @@ from tui.screens.monitor_overlay import MOST_BESIDE, OverlayDialog, differences
 from tui.screens.monitor_plots import legend
 from tui.screens.monitor_state import MonitorReader, Shown
 from tui.widgets.chart import Chart
-from tui.widgets.page import Page
+from tui.widgets.page import Page, put
 
 EVERY_SECONDS = 1.0
 PANES = ("loss", "course", "samples", "log", "events", "config")
@@ -88,7 +89,7 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
     # -- reading, in a thread -----------------------------------------------------------------------------
 
     def _read(self) -> None:
-        if self._reading or not self.is_current:
+        if self._reading or not self.is_seen:
             return
         self._reading = True
         self._reader.wanted = tuple(self._panels)
@@ -120,8 +121,8 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         self.top(*words.headline(shown, self.size.width - 2))
         self._draw_words(shown)
         if before is None:
-            # What has no size yet has no room for dots.
-            self.call_after_refresh(self.draw_charts)
+            # What has no size yet has no room for dots or lines.
+            self.call_after_refresh(self._draw_sized)
         elif _drawn(before) != _drawn(shown) or self.moved():
             self.draw_charts()
         if before is None or before.answers != shown.answers:
@@ -130,19 +131,41 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         self.query_one("#machine", Page).show(words.machine_text(shown))
         self.refresh_keys()
 
+    def _draw_sized(self) -> None:
+        """Draw what depends on how much room it has."""
+        if self.shown is not None:
+            self.draw_charts()
+            self._draw_pages(self.shown)
+
     def _draw_pages(self, shown: Shown) -> None:
         log = self.query_one("#log", Page)
         log.border_title = pages.log_title(shown)  # pyright: ignore[reportAttributeAccessIssue]
-        log.show(pages.log_text(shown.log, shown.needle))
+        log.show(pages.log_text(self._log_lines(log, shown), shown.needle))
         self.query_one("#events", Page).show(pages.events_text(shown.events))
         self.query_one("#config", Page).show(differences(shown) + pages.config_text(shown.recipe))
+
+    def _log_lines(self, page: Page, shown: Shown) -> Sequence[str]:
+        """All lines for a person who is in the log; else those that fit: a page that grows moves the whole screen."""
+        size = page.content_size
+        if page.has_focus or not size.height:
+            return shown.log
+        return [shorten(line, size.width) for line in shown.log[-size.height :]]
+
+    def on_descendant_focus(self) -> None:
+        """The log's lines depend on it."""
+        if self.shown is not None:
+            self._draw_pages(self.shown)
+
+    def on_descendant_blur(self) -> None:
+        """The log's lines depend on it."""
+        self.on_descendant_focus()
 
     def _draw_words(self, shown: Shown) -> None:
         progress = self.query_one(Progress)
         progress.shown = shown
         progress.refresh()
         lines = [words.facts_line(shown, self.has_class("-narrow")), *words.notes(shown)]
-        self.query_one("#facts", Static).update(Content("\n").join(lines))
+        put(self.query_one("#facts", Static), Content("\n").join(lines))
 
     def _draw_samples(self, shown: Shown) -> None:
         steps = shown.sample_steps
@@ -156,7 +179,7 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         if self.shown is not None:
             self.top(*words.headline(self.shown, self.size.width - 2))
             self._draw_words(self.shown)
-            self.call_after_refresh(self.draw_charts)
+            self.call_after_refresh(self._draw_sized)
 
     # -- why a key cannot act -----------------------------------------------------------------------------
 

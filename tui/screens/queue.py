@@ -63,7 +63,7 @@ class QueueScreen(DiapasonScreen):
         self.set_interval(EVERY_SECONDS, self._read)
 
     def _read(self) -> None:
-        if self._reading or not self.is_current:
+        if self._reading or not self.is_seen:
             return
         self._reading = True
         self.background(_look, self._took, otherwise=self._not_read, group="queue")

@@ -74,7 +74,7 @@ class RunsScreen(DiapasonScreen):
         self._draw()
 
     def _read(self) -> None:
-        if self._reading or not self.is_current:
+        if self._reading or not self.is_seen:
             return
         self._reading = True
         self.background(self._reader.read, self._took, otherwise=self._not_read, group="runs")

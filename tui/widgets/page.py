@@ -26,4 +26,15 @@ class Page(VerticalScroll):
         """Show `text`."""
         if text != self._text:
             self._text = text
-            self.query_one(Static).update(text)
+            put(self.query_one(Static), text)
+
+
+def put(static: Static, text: Content) -> None:
+    """Have `static` show `text`; the screen is laid out again, and painted whole, only where its height changes."""
+    static.update(text, layout=False)
+    static.clear_cached_dimensions()
+    # What is hidden is laid out when it is shown.
+    if static.is_on_screen:
+        size = static.content_size
+        if static.get_content_height(static.container_size, static.app.size, size.width) != size.height:
+            static.refresh(layout=True)
