@@ -26,7 +26,8 @@ def gpu_request(recipe: Recipe, model: ModelInfo, train: Path) -> dict[str, Any]
 
     gpus: cards that it needs at once; with device cpu, processes. bytes: the lower end of the estimated peak on each
     GPU (0 where no card is to be used): a card with less cannot do; whether one with more does, the preflight
-    measures. visible: CUDA_VISIBLE_DEVICES as it is now.
+    measures. visible: CUDA_VISIBLE_DEVICES as it is now. alone: what the run's jobs, on one card, ask for at least,
+    where that is more.
 
     Raises:
         DiapasonError: where the machine has fewer cards than the recipe asks for.
@@ -61,7 +62,9 @@ def gpu_request(recipe: Recipe, model: ModelInfo, train: Path) -> dict[str, Any]
         )
         need = estimate(shape_of(model), load, stored_bytes=model.bytes_on_disk if model.quantised else None)
         size = round(need.total * (1 - need.error))
-    return {"device": recipe.device, "gpus": recipe.gpus, "bytes": size, "visible": visible}
+    found = {"device": recipe.device, "gpus": recipe.gpus, "bytes": size, "visible": visible}
+    # Its jobs load the whole model on one card.
+    return found | ({"alone": model.bytes_on_disk} if size and recipe.train.parallel == "fsdp" else {})
 
 
 def disk_bytes(recipe: Recipe, model: ModelInfo) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from core.advisor.peaks import NO_BF16, peak_flops
@@ -9,6 +10,8 @@ from core.hardware import Gpu, Hardware
 
 # TFLOP/s of a card that the table lacks.
 _UNKNOWN_SPEED = 60
+# Cards that are near one that the table has: B200, RTX 4090, RTX 4080, RTX 4070 Ti.
+_ROUGH = ((r"B300", 2250), (r"RTX 4090 D", 150), (r"RTX 4080 SUPER", 100), (r"RTX 4070 Ti SUPER", 85))
 # A Llama of 5.5 M parameters trains at 4 to 8 thousand tokens/s on two cores: 6 N tokens/s is 2e11, 1e11 a core.
 _CORE_FLOPS = 1.0e11
 
@@ -47,5 +50,10 @@ def device_for(hardware: Hardware, *, cpu: bool = False) -> Device:
 
 def _card(gpu: Gpu) -> Device:
     bf16 = not NO_BF16.search(gpu.name)
-    speed = peak_flops(gpu.name, "bfloat16" if bf16 else "float16") or _UNKNOWN_SPEED * 1e12
+    speed = peak_flops(gpu.name, "bfloat16" if bf16 else "float16") or _roughly(gpu.name) * 1e12
     return Device("cuda", gpu.name, gpu.memory_total, gpu.memory_free, speed, bf16=bf16)
+
+
+def _roughly(name: str) -> float:
+    """TFLOP/s for an estimate of the time, of a card whose peak is not in the table."""
+    return next((speed for pattern, speed in _ROUGH if re.search(pattern, name)), _UNKNOWN_SPEED)

@@ -10,6 +10,9 @@ from core.files import read_json
 
 # Ends that follow from another process's: NCCL's watchdog aborts, torchrun terminates.
 _FOLLOWS = (signal.SIGABRT, signal.SIGTERM)
+#: How a process's failure begins whose cause is another one's.
+PEER_GONE = "another process of this training is gone: "
+_EXCHANGE = "In a container, give it more shared memory (--shm-size=8g); NCCL_DEBUG=INFO makes the log tell more."
 
 
 def failure_file(folder: Path, attempt: int, rank: int | str) -> Path:
@@ -43,7 +46,9 @@ def first_cause(told: list[dict[str, Any]], ends: dict[int, int], count: int) ->
         message = f"{who} was killed by {signal.Signals(number).name}"
         return {"kind": "signal", "signal": number, "who": who, "message": message, "hint": None, "traceback": None}
     if told:
-        return told[0] | {"kind": "crash"}
+        # Nobody died: it is the exchange itself that fails.
+        message = "the processes cannot exchange: " + str(told[0].get("message") or "").removeprefix(PEER_GONE)
+        return told[0] | {"kind": "crash", "message": message, "hint": _EXCHANGE}
     rank, code = next(iter(ends.items()))
     message = f"process {rank + 1} of {count} ended with exit code {code} and no verdict"
     return {"kind": "crash", "message": message, "hint": None, "traceback": None}

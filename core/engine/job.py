@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from core.engine.failures import failure_file
+from core.engine.failures import PEER_GONE, failure_file
 from core.errors import DiapasonError
 from core.files import JsonlWriter, read_json, read_jsonl, write_json
 
@@ -176,12 +176,13 @@ def describe(error: BaseException) -> dict[str, Any]:
         kind = error.kind if isinstance(error, JobError) else "refused"
         return {"kind": kind, "message": message, "hint": error.hint, "traceback": None}
     name, text = type(error).__name__, str(error).strip()
-    if isinstance(error, PeerFailed) or name in _PEER_ERRORS or "/gloo/" in text:
-        message = f"another process of this training is gone: {text.splitlines()[0] if text else 'it failed'}"
+    exchange = name in _PEER_ERRORS or "/gloo/" in text
+    if isinstance(error, PeerFailed) or (exchange and "out of memory" not in text):
+        message = f"{PEER_GONE}{text.splitlines()[0] if text else 'it failed'}"
         return {"kind": "peer", "message": message, "hint": None, "traceback": trace}
     first = text.splitlines()[0] if text else name
     # Matched by name: this module must not import torch.
-    if name in ("OutOfMemoryError", "AcceleratorError") and "out of memory" in text:
+    if (exchange or name in ("OutOfMemoryError", "AcceleratorError")) and "out of memory" in text:
         return {"kind": "gpu_oom", "message": "the GPU ran out of memory", "hint": OOM_HINT, "traceback": trace}
     if isinstance(error, MemoryError) or "DefaultCPUAllocator: can't allocate memory" in text:
         return {"kind": "host_oom", "message": "the machine ran out of memory", "hint": OOM_HINT, "traceback": trace}

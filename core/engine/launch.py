@@ -11,6 +11,7 @@ import faulthandler
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -45,7 +46,8 @@ def launch(count: int, module: str, folder: Path, run_id: str, attempt: int) -> 
     # --standalone meets on a free port. torchrun takes over the signals that it is given, so it gets a rare one.
     options = ["--standalone", f"--nproc-per-node={count}", "--max-restarts=0", "--signals-to-handle=SIGQUIT"]
     try:
-        torchrun.run(torchrun.parse_args([*options, "-m", module, str(folder)]))
+        with tempfile.TemporaryDirectory(prefix="diapason-torchrun-") as logs:
+            torchrun.run(torchrun.parse_args([*options, f"--log-dir={logs}", "-m", module, str(folder)]))
     except ChildFailedError as error:
         ends = {rank: failure.exitcode for rank, failure in error.failures.items()}
         verdict = folder / f"exit.{attempt}.json"

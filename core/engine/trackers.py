@@ -6,6 +6,7 @@ One that fails is named in a warning and hears no more.
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import threading
@@ -23,9 +24,9 @@ from core.reporting import PROJECT
 from core.text import shorten
 
 _LABELS = {"tensorboard": "TensorBoard", "wandb": "Weights & Biases", "trackio": "trackio"}
-# How long the end of a training waits for what is still to be sent, all trackers together.
-_LIMIT = 60.0
 _WAITING = 10_000
+# Seconds that W&B itself takes at most to send what is left.
+_FINISH = 60
 # W&B takes no longer identifiers; ours begin with a ULID.
 _WANDB_ID = 64
 _PLACE = "train/global_step"
@@ -49,11 +50,12 @@ class Trackers:
     def log(self, step: int, values: dict[str, Any]) -> None:
         """Report the numbers among `values`; those whose name begins with ``eval_`` count as evaluation."""
         numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
+        numbers = {name: value for name, value in numbers.items() if math.isfinite(value)}
         for worker in self._workers:
             worker.put(step, numbers)
         self._warn()
 
-    def close(self, limit: float = _LIMIT) -> None:
+    def close(self, limit: float) -> None:
         """End the reports, and wait at most `limit` seconds for what is still to be sent."""
         for worker in self._workers:
             worker.finish()
@@ -144,7 +146,7 @@ class _Wandb(WandbCallback):
 
     def __init__(self, job: Job, first: int) -> None:
         # Its log is ours, and its end must not wait for a network that is gone.
-        settings = {"DIR": str(job.folder), "CONSOLE": "off", "FINISH_TIMEOUT": str(int(_LIMIT)), "PROJECT": PROJECT}
+        settings = {"DIR": str(job.folder), "CONSOLE": "off", "FINISH_TIMEOUT": str(int(_FINISH)), "PROJECT": PROJECT}
         for name, value in settings.items():
             os.environ.setdefault(f"WANDB_{name}", value)
         super().__init__()

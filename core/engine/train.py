@@ -36,6 +36,8 @@ from core.versions import installed
 _EVALUATIONS = 10
 # … or fewer, so that they take at most this share of the training's time.
 _EVALUATION_SHARE = 0.25
+# Seconds that the trackers get at the end for what is still to be sent.
+_TRACKERS, _TRACKERS_STOPPED = 60.0, 10.0
 
 
 def train(job: Job) -> str:
@@ -87,7 +89,8 @@ def train(job: Job) -> str:
         try:
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         finally:
-            trainer.trackers.close()
+            # The runner gives a job that it has told to stop a minute, saving and all.
+            trainer.trackers.close(_TRACKERS_STOPPED if job.stop_asked else _TRACKERS)
     stopped = job.step < trainer.plan.total_steps and not trainer.past_its_best
     ranks.wait()
     ranks.leave()
@@ -110,6 +113,13 @@ def _refuse(recipe: Recipe, info: ModelInfo) -> None:
             "refused",
             f"the weights of `{info.name}` are quantised: they cannot be trained in full",
             hint="Use method: lora, or the original model.",
+        )
+    if recipe.train.parallel == "fsdp" and info.quantised:
+        raise JobError(
+            "refused",
+            f"the weights of `{info.name}` are quantised: FSDP2 cannot deal them out",
+            where="train.parallel",
+            hint="Use train.parallel: ddp, or the original model.",
         )
     targets = recipe.lora.targets
     named = [targets] if isinstance(targets, str) else targets

@@ -106,13 +106,14 @@ def create_job(run: RunFolder, spec: dict[str, Any]) -> RunFolder:
     Raises:
         DiapasonError: where the folder cannot be written.
     """
-    owner = run.spec()
+    asked = run.spec().get("gpu_request") or {}
+    size = asked.get("alone", asked.get("bytes"))
     with Draft(run.jobs_folder, str(spec["kind"])) as draft:
         values = {
             "name": f"{run.name} · {spec['kind']}",
             "created": time.time(),
             "run": str(run.path),
-            "gpu_request": (owner.get("gpu_request") or {}) | {"gpus": 1},
+            "gpu_request": asked | {"gpus": 1} | ({} if size is None else {"bytes": size}),
             **spec,
         }
         return draft.publish(values)

@@ -273,7 +273,8 @@ class RunView:
     def gpu_hours(self) -> float | None:
         """Hours worked times the cards that it has; None where it does not work on a GPU."""
         start = self.start or {}
-        if not str(start.get("device") or "").startswith("cuda"):
+        # A GPU is told by its name.
+        if start.get("device") in (None, "", "cpu"):
             return None
         return self.elapsed_seconds / 3600 * max(1, whole(start.get("world_size"), 1))
 

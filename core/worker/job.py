@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -18,6 +19,11 @@ from core.runs.process import identify, is_alive, is_rank, marked
 
 #: Names the module that is started instead of ``core.engine``. For tests.
 ENGINE = "DIAPASON_ENGINE"
+# The marks of another job, and what makes a process a rank: pods and shells of cluster schedulers set it.
+_ELSEWHERE = re.compile(
+    r"(DIAPASON_(RUN|ATTEMPT)|(LOCAL_|GROUP_|ROLE_)?(RANK|WORLD_SIZE)|ROLE_NAME|MASTER_(ADDR|PORT)|"
+    r"TORCHELASTIC_\w+|PET_\w+)$"
+)
 
 
 def python(*arguments: str) -> list[str]:
@@ -27,7 +33,7 @@ def python(*arguments: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """This process's environment so that a child finds our packages, without the marks of a job."""
-    found = {name: value for name, value in os.environ.items() if name not in ("DIAPASON_RUN", "DIAPASON_ATTEMPT")}
+    found = {name: value for name, value in os.environ.items() if not _ELSEWHERE.match(name)}
     root = Path(core.__file__).resolve().parent.parent
     # In site-packages they are found anyway, and that folder must not come before the standard library.
     if root.name not in ("site-packages", "dist-packages"):

@@ -15,6 +15,8 @@ from core.worker.slots import CPU, Slot, Slots
 #: Lower goes first. A job (evaluate, generate) belongs to a run that has had its turn.
 PRIORITY = {"train": 50}
 _JOBS = 40
+# Seconds after which a sample of the cards surely shows that a run of ours has left.
+_STALE = 15.0
 
 
 class Request:
@@ -138,7 +140,8 @@ class Ticket:
     def _before(self, cards: list[Card]) -> dict[str, str]:
         """Slots that a living earlier ticket could use, with the name of its run; dead tickets are removed."""
         found: dict[str, str] = {}
-        foreign = {card.uuid for card in cards if card.user and not Slot(card.uuid).taken}
+        # A card that one of our runs has just given back may still show that run: samples are some seconds old.
+        foreign = {card.uuid for card in cards if card.user and Slot(card.uuid).free_seconds > _STALE}
         for path in sorted(queue_dir().glob("[0-9]*-*")):
             if path.name >= self.path.name:
                 continue

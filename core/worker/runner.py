@@ -14,7 +14,7 @@ from core.runs.folder import FINAL, RunFolder
 from core.runs.process import identify
 from core.runs.tail import last_lines
 from core.worker.after import follow_ups
-from core.worker.cards import Card, cards
+from core.worker.cards import Card, cards, has_card
 from core.worker.desk import Desk
 from core.worker.job import JobProcess, sweep
 from core.worker.measure import Measuring
@@ -30,6 +30,8 @@ from core.worker.verdict import SHOW_LOG, Verdict, judge, oom_kills, stalled
 
 # Less than this many bytes left is a full disk: a verdict takes a few hundred, a block of a file system 4096.
 _NO_ROOM = 1 << 20
+# Times that the cards' driver may give no answer before a run goes by that there are none.
+_SILENT = 5
 
 
 class _Leave(Exception):
@@ -204,11 +206,17 @@ class Runner:
         self.desk.save(status="queued", reason=None, hint=None)
         ticket = Ticket(self.folder)
         seen: list[Card] = []
-        measured = -self.timing.cards
+        measured, silent = -self.timing.cards, 0
         try:
             while True:
                 if ticket.request.device != "cpu" and time.monotonic() - measured >= self.timing.cards:
-                    seen, measured = cards(), time.monotonic()
+                    found, measured = cards(), time.monotonic()
+                    # Where the driver was too slow to answer once, the cards are still there.
+                    seen, silent = found or seen, silent + (not found and has_card())
+                    if not seen and 0 < silent <= _SILENT:
+                        self.desk.save(reason="waiting for the driver of the cards: it does not answer")
+                        self._pause(self.timing.cards)
+                        continue
                 self.slot, why = ticket.choose(seen)
                 if self.slot is not None:
                     self.desk.note("slot", name=self.slot.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import stat
 import time
@@ -132,6 +133,16 @@ class Slot:
         return f"user {name}, process {pid}"
 
     @property
+    def free_seconds(self) -> float:
+        """How long ago a runner gave it back; 0 while one has it, infinite where none ever had it."""
+        if self.taken:
+            return 0.0
+        try:
+            return max(0.0, time.time() - self.path.stat().st_mtime)
+        except OSError:
+            return math.inf
+
+    @property
     def taken(self) -> bool:
         """Whether a runner has the slot."""
         return is_locked(self.path)
@@ -149,6 +160,10 @@ class Slot:
     def release(self) -> None:
         """Give the slot back."""
         if self._handle is not None:
+            try:
+                os.utime(self._handle)
+            except OSError:
+                pass
             os.close(self._handle)
             self._handle = None
 

@@ -264,3 +264,17 @@ def test_the_last_sealed_step_is_that_which_was_gone_on_from(tmp_path: Path) -> 
         told.append(progress.sealed)
     writer.close()
     assert told == [0, 2, 4, 2, 3]
+
+
+def test_a_card_that_our_run_has_just_left_is_kept_for_the_pair_that_waits() -> None:
+    pair, single = _ticket(bytes=1 << 30, gpus=2), _ticket(bytes=1 << 30)
+    busy = Slot(A.uuid)
+    assert busy.acquire()
+    assert pair.choose([A._replace(user="ada (process 7)"), B])[0] is None
+    busy.release()
+    # The sample still shows the run that has just left.
+    old = [A._replace(user="ada (process 7)"), B]
+    slots, why = single.choose(old)
+    assert slots is None and "before it in the queue" in why
+    slots, _ = pair.choose([A, B])
+    assert slots is not None

@@ -40,7 +40,7 @@ def order(app: DiapasonApp) -> list[str]:
 def with_card(run: RunFolder) -> None:
     """The run had a card for an hour, at 360 W."""
     events = [json.loads(line) for line in run.events.read_text().splitlines()]
-    events[0] |= {"device": "cuda", "world_size": 1}
+    events[0] |= {"device": "NVIDIA H200", "world_size": 1}
     for event in events:
         event["m"] = 0.0 if event is not events[-1] else 3600.0
     run.events.write_text("".join(json.dumps(event) + "\n" for event in events))

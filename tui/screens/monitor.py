@@ -149,7 +149,8 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         size = page.content_size
         if page.has_focus or not size.height:
             return shown.log
-        return [shorten(line, size.width) for line in shown.log[-size.height :]]
+        # Two cells are the scroll bar's.
+        return [shorten(line, max(1, size.width - 2)) for line in shown.log[-size.height :]]
 
     def on_descendant_focus(self) -> None:
         """The log's lines depend on it."""
