@@ -7,7 +7,7 @@ from typing import Any
 
 from core.runs.decimate import Decimated
 from core.runs.portions import Portions
-from core.runs.series import PARTS, Series
+from core.runs.series import OTHER, PARTS, Series
 
 #: Buckets of each column: a run of fewer steps is kept exactly.
 FINE = 2048
@@ -32,6 +32,7 @@ class Course(Series):
         self._pending = 0  # the last steps, which neither of both has taken yet
         self.worked = 0.0
         self.taken = self.kept = 0
+        self._cut = False  # time has passed since the last step that is none of work
 
     @property
     def columns(self) -> dict[str, Decimated]:
@@ -65,7 +66,8 @@ class Course(Series):
         """Take a ``step`` event; one that repeats earlier steps replaces them."""
         before = self.m[-1] if self.m else math.nan
         super().add(event)
-        passed = self.m[-1] - before
+        passed = math.nan if self._cut else self.m[-1] - before
+        self._cut = False
         if not 0 <= passed <= _PAUSE:
             passed = self.seconds[-1] if math.isfinite(self.seconds[-1]) else 0.0
         self.worked += passed
@@ -80,6 +82,7 @@ class Course(Series):
         """Forget what comes after `step`: a restart trains it again."""
         self._take_pending()
         super().cut(step)
+        self._cut = True
         self.taken += 1
         for column in self._columns.values():
             column.cut(float(step))
@@ -87,16 +90,32 @@ class Course(Series):
         worked = self._columns["worked"].buckets
         self.worked = worked[-1].high if worked else 0.0
 
+    def shares(self) -> dict[str, float]:
+        """As of a `Series`: of the whole course."""
+        rows = self.portions.now()
+        total = math.fsum(row.seconds for row in rows)
+        if total <= 0:
+            return {}
+        found = {name: math.fsum(getattr(row, name) for row in rows) / total for name in PARTS}
+        return {**found, OTHER: max(0.0, 1.0 - sum(found.values()))}
+
+    def mean_mfu(self) -> float:
+        """As of a `Series`: of the whole course."""
+        rows = self.portions.now()
+        total = math.fsum(row.timed for row in rows)
+        return math.fsum(row.worked for row in rows) / total if total > 0 else math.nan
+
     def keep(self) -> dict[str, Any]:
         """All but the columns, as JSON (with NaN)."""
         recent = {name: getattr(self, name)[-_RECENT:] for name in _RECENT_COLUMNS}
-        return {"recent": recent, "worked": self.worked, "taken": self.taken}
+        return {"recent": recent, "worked": self.worked, "taken": self.taken, "cut": self._cut}
 
     def take_back(self, kept: dict[str, Any]) -> None:
         """Go on from what `keep` gave."""
         for name in _RECENT_COLUMNS:
             setattr(self, name, kept["recent"][name])
         self.worked, self.taken, self.kept = kept["worked"], kept["taken"], kept["taken"]
+        self._cut = bool(kept["cut"])
 
 
 _RECENT_COLUMNS = tuple(Series.__dataclass_fields__)

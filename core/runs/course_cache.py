@@ -28,7 +28,7 @@ from core.runs.view import RunView
 
 #: Steps that are read again at the next look, at most about: a tenth of a second's work.
 SAVE_EVERY = 5000
-_VERSION = 3
+_VERSION = 4
 _BEFORE = 4096
 _FILES = 50
 _FIELDS = 7
@@ -43,7 +43,7 @@ def open_run(folder: RunFolder) -> tuple[RunView, Course, MachineCourse]:
     """A look at a run, in bounded room: from what was kept of it, else from its files, which is kept then."""
     found = load(folder)
     if found is None:
-        course, machine = Course(), MachineCourse(folder.gpu)
+        course, machine = Course(), MachineCourse(folder)
         found = RunView(folder, course), course, machine
     keep_new(*found)
     return found
@@ -148,7 +148,7 @@ def _mark(path: Path, offset: int) -> str:
 def _restored(
     folder: RunFolder, state: dict[str, Any], numbers: array[float]
 ) -> tuple[RunView, Course, MachineCourse]:
-    course, machine = Course(), MachineCourse(folder.gpu)
+    course, machine = Course(), MachineCourse(folder)
     course.take_back(state["course"])
     for name, many in state["cards"].items():
         machine.columns[name] = [Decimated(FINE) for _ in range(many)]

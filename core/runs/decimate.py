@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 MOST = 640
+_LARGEST = 1e150
 
 
 @dataclass(slots=True)
@@ -135,7 +136,8 @@ def smooth(buckets: Sequence[Bucket], span: float) -> list[tuple[float, float]]:
     average = weight = 0.0
     for bucket in buckets:
         mean = bucket.mean
-        if math.isnan(mean):
+        # A single value that dwarfs all others would hide them for good.
+        if not abs(mean) <= _LARGEST:
             found.append((bucket.x, math.nan))
             continue
         keep = math.exp(-bucket.points / max(span, 1e-9))

@@ -25,11 +25,11 @@ class SampledTail(Tail):
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Yield what the class says, in the order of the file."""
-        if self.position[1]:
-            yield from super().read()
-            return
         try:
             about = self.path.stat()
+            if self.position[1] or about.st_size <= 4 * _END:
+                yield from super().read()
+                return
             with self.path.open("rb") as handle:
                 yield from _objects(handle.read(_END).split(b"\n")[:-1])
                 stride = max(1, (about.st_size - 2 * _END) // _SAMPLES)
@@ -57,6 +57,6 @@ def _objects(lines: list[bytes]) -> Iterator[dict[str, Any]]:
 
 def glimpse(folder: RunFolder) -> tuple[RunView, Course, MachineCourse]:
     """The run as a sample of its steps shows it: evaluations, checkpoints and watchers may be missing."""
-    course, machine = Course(), MachineCourse(folder.gpu)
+    course, machine = Course(), MachineCourse(folder)
     machine.tail = SampledTail(folder.gpu)
     return RunView(folder, course, events=SampledTail(folder.events)), course, machine

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Any
 
 from core.runs.course import FINE
 from core.runs.decimate import Decimated
+from core.runs.folder import RunFolder
+from core.runs.sample import Had, cards_of
 from core.runs.series import number
 from core.runs.tail import Tail
 
@@ -20,17 +20,20 @@ _CARDS = 4
 class MachineCourse:
     """Follows gpu.jsonl: each quantity against unix time, `columns[quantity][card]` (card 0 for the host's).
 
-    Units: percent, bytes, °C, watts. Only the first four cards are kept. `last` is the time of the last sample.
+    Units: percent, bytes, °C, watts. Only the first four cards of the run are kept. `last` is the time of the last
+    sample.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: RunFolder) -> None:
         self.columns: dict[str, list[Decimated]] = {name: [] for name in (*CARD, *HOST)}
         self.taken = 0
-        self.tail = Tail(path)
+        self.tail = Tail(folder.gpu)
+        self._had = Had(folder)
         self.last = -math.inf
 
     def refresh(self) -> None:
         """Read what is new."""
+        self._had.refresh()
         for sample in self.tail.read():
             moment = number(sample.get("t"))
             if not math.isfinite(moment):
@@ -38,8 +41,7 @@ class MachineCourse:
             # Where the clock was put back, time stands still until it has caught up.
             self.last = max(self.last, moment)
             self.taken += 1
-            cards: Any = sample.get("gpus")
-            cards = [card for card in cards if isinstance(card, dict)] if isinstance(cards, list) else []
+            cards = cards_of(sample, self._had.at(moment))
             for name, key in CARD.items():
                 for place, card in enumerate(cards[:_CARDS]):
                     self._add(name, place, number(card.get(key)))

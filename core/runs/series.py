@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _NAN = float("nan")
+# A step or count beyond it is damage.
+_MOST = 1 << 63
 
 
 def number(value: Any) -> float:
@@ -23,9 +25,9 @@ def number(value: Any) -> float:
 def whole(value: Any, otherwise: int = 0) -> int:
     """`value` as an int; `otherwise` where it is no finite number."""
     if type(value) is int:
-        return value
+        return value if -_MOST < value < _MOST else otherwise
     found = number(value)
-    return int(found) if math.isfinite(found) else otherwise
+    return int(found) if abs(found) < _MOST else otherwise
 
 
 def _finite(values: tuple[float, ...]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.runs.folder import RunFolder
+from core.runs.sample import Had, cards_of
 from core.runs.series import number
 from core.runs.tail import Tail
 
@@ -54,26 +55,20 @@ def usage(folder: RunFolder) -> Usage:
 
 
 class _Owner:
-    """One job's samples. Only the cards that it had count (`slot`: their UUIDs, or cpu); all where none is known."""
+    """One job's samples; only the cards that it had count."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self._folder = folder
         self._tail = Tail(folder.gpu)
+        self._had = Had(folder)
         self._before: tuple[float, float | None] | None = None
 
     def read(self, used: Usage) -> None:
         """Add what is new."""
-        had: list[str] | None = None
-        for place, sample in enumerate(self._tail.read()):
-            if not place:
-                slot = self._folder.state().get("slot")
-                had = slot.split(",") if isinstance(slot, str) else None
-            self._add(used, sample, had)
+        self._had.refresh()
+        for sample in self._tail.read():
+            self._add(used, sample, cards_of(sample, self._had.at(number(sample.get("t")))))
 
-    def _add(self, used: Usage, sample: dict[str, Any], had: list[str] | None) -> None:
-        cards: Any = sample.get("gpus")
-        cards = [card for card in cards if isinstance(card, dict)] if isinstance(cards, list) else []
-        cards = [card for card in cards if had is None or card.get("uuid") in had]
+    def _add(self, used: Usage, sample: dict[str, Any], cards: list[dict[str, Any]]) -> None:
         power = [number(card.get("power_w")) for card in cards]
         known = [watts for watts in power if watts == watts]
         now = number(sample.get("m")), sum(known) if known else None

@@ -12,6 +12,7 @@ from typing import Any
 
 from core.runs.folder import FINAL, RunFolder
 from core.runs.process import boot_id
+from core.runs.sample import Had, own
 from core.runs.series import Series, number, whole
 from core.runs.status import status_of
 from core.runs.tail import Tail, last_lines, last_object
@@ -31,7 +32,7 @@ class RunView:
         steps: the logged steps. evals: the ``eval`` events. checkpoints: the ``checkpoint`` events.
         samples: the lines of samples.jsonl. restarts: the steps from which later attempts went on.
         log: the ``log`` events. progress: the last ``progress`` event of an evaluate or generate job.
-        preflight, start, end: the last event of that name. gpu: the last hardware sample.
+        preflight, start, end: the last event of that name. gpu: the last hardware sample, of the run's own cards.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class RunView:
         self._signature: tuple[Any, ...] = ()
         self._jobs: dict[str, RunView] = {}
         self._outside = Outside(folder)
+        self._had = Had(folder)
         self._sampled = events is not None
         self._reset(Series() if steps is None else steps, events or Tail(folder.events))
         if kept is not None:
@@ -105,7 +107,9 @@ class RunView:
         if signature[0] != (self._signature or (None,))[0] or not self.state:
             self.state = self.folder.state()
         if signature[1] != (self._signature or (None, None))[1]:
-            self.gpu = last_object(self.folder.gpu)
+            self._had.refresh()
+            sample = last_object(self.folder.gpu)
+            self.gpu = None if sample is None else own(sample, self._had.at(number(sample.get("t"))))
         changed = False
         for event in self._events.read():
             self._take(event)
@@ -281,7 +285,7 @@ class RunView:
     @property
     def eta_seconds(self) -> float | None:
         """Seconds until the last step at the pace of the last 50, evaluations included; None while unknown."""
-        if self.final or not self.total_steps:
+        if self.final or self.status == "interrupted" or not self.total_steps:
             return None
         left = self.total_steps - self.step
         # The pace of this attempt only: time passes between two, and a reboot starts another clock.

@@ -25,7 +25,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def anew(run: RunFolder) -> tuple[RunView, Course, MachineCourse]:
-    course, machine = Course(), MachineCourse(run.gpu)
+    course, machine = Course(), MachineCourse(run)
     view = RunView(run, course)
     machine.refresh()
     return view, course, machine

@@ -195,25 +195,6 @@ def test_killed_twice_the_losses_are_those_of_an_undisturbed_run(
         assert (folder / "adapter" / name).read_bytes() == (undisturbed / "adapter" / name).read_bytes()
 
 
-def test_sigterm_stops_after_a_checkpoint_and_the_rest_follows(
-    undisturbed: Path, model: Path, tmp_path: Path
-) -> None:
-    folder = make_run(tmp_path / "run", model)
-    process = start(folder)
-    wait_for(at_step(folder, 2), process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(_DEADLINE) == 0
-    stopped = verdict(folder)
-    assert stopped["status"] == "stopped" and 2 <= stopped["step"] < 12
-    assert events(folder, "end")[-1]["status"] == "stopped"
-    # What it has learned so far can be talked to.
-    assert (folder / "adapter" / "adapter_model.safetensors").is_file()
-    assert start(folder, 2).wait(_DEADLINE) == 0
-    assert verdict(folder, 2)["status"] == "completed"
-    assert events(folder, "start")[-1]["resumed_from"] == stopped["step"]
-    assert curve(folder) == curve(undisturbed)
-
-
 def test_damaged_checkpoints_are_passed_over(undisturbed: Path, tmp_path: Path, here: Any) -> None:
     folder = tmp_path / "run"
     shutil.copytree(undisturbed, folder)

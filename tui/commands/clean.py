@@ -42,13 +42,13 @@ def run(args: argparse.Namespace) -> int:
     import sys
 
     from core.runs.cleaning import remove, rubbish
-    from core.text import visible
+    from core.text import shorten, visible
     from tui.format import size
 
     found = rubbish(args.older_than)
     left = 0
     for item in found:
-        name = item.run.name if item.run else item.path.name
+        name = shorten(item.run.name if item.run else item.path.name, 60)
         if not args.json:
             print(f"{size(item.size):>9}  {visible(name)}  {item.what}")
         if args.yes:

@@ -74,8 +74,10 @@ class HomeScreen(DiapasonScreen):
         self.call_after_refresh(self._begin)
 
     def on_unmount(self) -> None:
-        """Stop the check of a file."""
+        """Stop the check of a file, and the reading of a long run."""
         self._left.set()
+        if self._reader is not None:
+            self._reader.looks.close()
 
     def _begin(self) -> None:
         self._read()

@@ -11,11 +11,10 @@ from typing import Any, Literal
 from core.errors import DiapasonError
 from core.files import read_json, read_jsonl, write_json
 from core.home import cache_dir
-from core.runs.course_cache import quick
 from core.runs.folder import RunFolder, list_runs
-from core.runs.glimpse import glimpse
 from core.runs.view import RunView
 from tui.format import ago, count, duration
+from tui.looks import Looks
 from tui.recent import recent
 
 # A larger file is checked when the person opens it, not behind the first screen's back.
@@ -80,22 +79,17 @@ class HomeReader:
     """Follows every run of the home; used by one thread at a time."""
 
     def __init__(self) -> None:
-        self._views: dict[str, RunView] = {}
+        self.looks = Looks()
         self._judged: dict[str, tuple[Any, tuple[int, int, str | None]]] = {}
 
     def runs(self) -> tuple[RunRow, ...]:
         """Every run, newest first."""
         rows: list[RunRow] = []
         for folder in list_runs():
-            view = self._views.get(folder.id)
-            if view is None:
-                view = self._views[folder.id] = (quick(folder) or glimpse(folder))[0]
-            else:
-                view.refresh()
-            rows.append(self._row(view))
+            rows.append(self._row(self.looks.look(folder), partial=self.looks.is_partial(folder)))
         return tuple(rows)
 
-    def _row(self, view: RunView) -> RunRow:
+    def _row(self, view: RunView, *, partial: bool) -> RunRow:
         spec = _dict(_spec(view.folder))
         recipe = _dict(spec.get("recipe"))
         judged, pairs, verdict = self._judging(view.folder)
@@ -113,7 +107,7 @@ class HomeReader:
             epochs=_number((view.start or {}).get("epochs"))
             or _number(_dict(recipe.get("train")).get("epochs"))
             or 0.0,
-            loss=view.best[1] if view.best else None,
+            loss=view.best[1] if view.best and not partial else None,
             left=view.eta_seconds,
             when=_number(view.state.get("ended")) or _number(spec.get("created")) or 0.0,
             working=_working(view),

@@ -55,6 +55,7 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         self._reader.beside = tuple(map(MonitorReader, beside[:MOST_BESIDE]))
         self._reading = False
         self._sample_step: int | None = None
+        self._told = ""
         self._pane: str | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -110,7 +111,9 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
 
     def _not_read(self, error: BaseException) -> None:
         self._reading = False
-        self.fail(error)
+        if str(error) != self._told:
+            self._told = str(error)
+            self.fail(error)
 
     # -- drawing ------------------------------------------------------------------------------------------
 
@@ -262,7 +265,8 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
 
     def why_no_others(self) -> str | None:
         """A run needs another beside it."""
-        return None if len(list_runs()) > 1 else "there is no other run"
+        others = self.shown.runs if self.shown is not None else list_runs()
+        return None if len(others) > 1 else "there is no other run"
 
     def action_overlay(self) -> None:
         """Choose the runs beside it."""
@@ -313,11 +317,10 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         self._sample_step = None if to == len(steps) - 1 else steps[to]
         self._draw_samples(shown)
 
-    def _neighbour(self, by: int) -> RunFolder | None:
-        runs = list_runs()
-        ids = [run.id for run in runs]
+    def _neighbour(self, by: int) -> str | None:
+        ids = self.shown.runs if self.shown is not None else tuple(run.id for run in list_runs())
         at = ids.index(self.folder.id) + by if self.folder.id in ids else -1
-        return runs[at] if 0 <= at < len(runs) else None
+        return ids[at] if 0 <= at < len(ids) else None
 
     def action_previous_run(self) -> None:
         """The run before."""
@@ -327,13 +330,15 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         """The run after."""
         self._turn_to(self._neighbour(-1))
 
-    def _turn_to(self, run: RunFolder | None) -> None:
-        if run is None:
+    def _turn_to(self, id: str | None) -> None:
+        if id is None:
             return
+        run = find_run(id)
         self.folder, self.shown, self._sample_step = run, None, None
         before, self._reader = self._reader, MonitorReader(run)
-        self._reader.beside = tuple(reader for reader in before.beside if reader.folder.id != run.id)
-        before.beside = tuple(reader for reader in before.beside if reader.folder.id == run.id)
+        # A look may still be under way in the old ones.
+        others = (reader.folder for reader in before.beside if reader.folder.id != run.id)
+        self._reader.beside = tuple(map(MonitorReader, others))
         before.close()
         self._reading = False
         self.axis = Axis(by=self.axis.by)

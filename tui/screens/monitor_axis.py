@@ -138,7 +138,19 @@ class Axis:
             return replace(self, window=None)
         steps = self.step(low), self.step(high)
         # Closer than three steps there is nothing more to see.
-        return replace(self, window=steps) if steps[1] - steps[0] >= 3 else self
+        if steps[1] - steps[0] < 3:
+            return self
+        seen = self.cursor is not None and steps[0] <= self.cursor <= steps[1]
+        return replace(self, window=steps, cursor=self.cursor if seen else None)
+
+    def clamped(self) -> Axis:
+        """What is shown and read, within the steps that there are: a restart takes some back."""
+        most = max(self.last, self.far if self.by == "step" else 0.0)
+        if self.window is None or self.window[1] <= most:
+            return self
+        width = self.window[1] - self.window[0]
+        window = (self.last - width, self.last) if width < self.last else None
+        return replace(self, window=window, cursor=None if self.cursor is None else min(self.cursor, self.last))
 
     def moved(self, columns: int, width: int) -> Axis:
         """Put the cursor `columns` of a chart `width` columns wide further; from none to the end or the start."""

@@ -22,7 +22,7 @@ from tui.widgets.chart import Curve, Marks, Plot
 
 
 def _axis_number(value: float) -> str:
-    return count(value) if abs(value) >= 1000 else small(value)
+    return count(value) if 1000 <= abs(value) < 1e9 else small(value)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def axis_of(shown: Shown, axis: Axis) -> Axis:
     """
     far = max((Axis(one.knots, axis.by).at(float(one.step)) for one in shown.beside), default=0.0)
     found = replace(axis, knots=shown.knots, last=float(max(1, shown.step)))
-    return replace(found, far=far if shown.final else max(far, _roomy(found.at(found.last))))
+    return replace(found, far=far if shown.final else max(far, _roomy(found.at(found.last)))).clamped()
 
 
 def _roomy(place: float) -> float:
@@ -195,7 +195,9 @@ def reading(shown: Shown, axis: Axis, name: str) -> Content:
     else:
         for number, line in enumerate(shown.hardware.get(name, ())):
             place = _nearest(line, axis.moment(step))
-            label = f"gpu{number}" if name.startswith("gpu") else "now"
+            cards = shown.machine.get("gpus") or []
+            index = cards[number]["index"] if number < len(cards) else number
+            label = f"gpu{index}" if name.startswith("gpu") else "now"
             parts += _value(label, DASH if place is None else text(line.buckets[place].mean))
     if name == "tokens_per_second" and (mfu := mfu_text(shown, axis)):
         parts += ["  ", mfu]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 
 from core.runs import course_cache
@@ -11,7 +10,7 @@ from core.runs.folder import RunFolder
 from core.runs.glimpse import glimpse
 from core.runs.machine import MachineCourse
 from core.runs.view import RunView
-from core.worker.job import environment, python
+from tui.looks import read_beside
 
 
 class Reading:
@@ -46,14 +45,7 @@ class Reading:
         found = course_cache.quick(self.folder)
         if found is not None:
             return self._take(found)
-        with contextlib.suppress(OSError):
-            self._whole = subprocess.Popen(
-                python("core.runs", str(self.folder.path)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=environment(),
-            )
+        self._whole = read_beside(self.folder)
         if self._whole is None:
             return self._take(course_cache.open_run(self.folder))
         self.partial = True

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from core.errors import DiapasonError
 from core.runs.course import Course
-from core.runs.folder import RunFolder
+from core.runs.folder import RunFolder, list_runs
 from core.runs.portions import Portion
 from core.runs.series import number, whole
 from core.runs.tail import Tail, last_lines, lines_with
@@ -94,6 +95,7 @@ class Shown:
     events: tuple[dict[str, Any], ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict[str, Any])
     beside: tuple[Shown, ...] = ()
+    runs: tuple[str, ...] = ()
 
     @property
     def sample_steps(self) -> list[int]:
@@ -122,7 +124,7 @@ class MonitorReader:
         self._log: tuple[str, ...] = ()
 
     def read(self) -> Shown:
-        """Look at the run now; of what was measured, only the loss and what is `wanted` comes in lines."""
+        """Look at the run now, and at those beside it; only the loss, and what is `wanted`, comes in lines."""
         wanted = ("loss", *self.wanted)
         view, course, machine = self._reading.look()
         for event in self._runner.read():
@@ -135,7 +137,7 @@ class MonitorReader:
             self._taken, self._knots = course.taken, knots(course)
             self._portions = course.portions.now()
         self._read_log(view)
-        recipe = _mapping(view.folder.spec().get("recipe"))
+        recipe = _recipe(view.folder)
         train = _mapping(recipe.get("train"))
         epochs = number((view.start or {}).get("epochs"))
         return Shown(
@@ -181,6 +183,7 @@ class MonitorReader:
             events=_happened(self._notes, view.log),
             recipe=recipe,
             beside=tuple(reader.read() for reader in self.beside),
+            runs=tuple(run.id for run in list_runs()),
         )
 
     def close(self) -> None:
@@ -204,6 +207,14 @@ class MonitorReader:
 
 def _card_known(start: dict[str, Any]) -> bool | None:
     return None if "peak_flops" not in start else math.isfinite(number(start["peak_flops"]))
+
+
+def _recipe(folder: RunFolder) -> dict[str, Any]:
+    """Its recipe; empty where its spec.json is damaged: what it did can be seen all the same."""
+    try:
+        return _mapping(folder.spec().get("recipe"))
+    except DiapasonError:
+        return {}
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.content import Content
 
+from core.runs.series import whole
 from core.text import cells, shorten, visible
 from tui.columns import Part
 from tui.format import DASH, count, duration, gigabytes, loss, size, small
@@ -28,7 +29,7 @@ def headline(shown: Shown, width: int) -> tuple[Content, Content]:
     """The top line: is it learning, is it well, when is it done? What matters least goes first where it is narrow."""
     if shown.left is not None:
         end = Content.assemble(duration(shown.left), (" left", "$text-muted"))
-    elif shown.final:
+    elif shown.final and not shown.partial:
         end = Content.assemble(("took ", "$text-muted"), duration(shown.elapsed))
     else:
         end = Content()
@@ -40,11 +41,11 @@ def headline(shown: Shown, width: int) -> tuple[Content, Content]:
     ]
     if shown.total:
         parts.append((7, Content.assemble(("step ", "$text-muted"), f"{count(shown.step)} / {count(shown.total)}")))
-    if shown.epoch:
+    if shown.epoch > 0:
         parts.append((2, Content.assemble(("epoch ", "$text-muted"), f"{shown.epoch:.2f}")))
     if shown.evals:
         parts.append((6, Content.assemble(("eval ", "$text-muted"), loss(shown.evals[-1][1]))))
-    if shown.best and shown.evals:
+    if shown.best and shown.evals and not shown.partial:
         if shown.best[0] == shown.evals[-1][0]:
             parts.append((4, Content.styled("best so far", "$text-muted")))
         else:
@@ -77,7 +78,7 @@ def facts_line(shown: Shown, narrow: bool) -> Content:
         figures.append(("MFU ", f"{shown.mfu:.1f} %"))
     if not narrow:
         figures.append(("seen ", f"{_millions(shown.tokens)} tok"))
-        if not shown.final:
+        if not shown.final and not shown.partial:
             figures.append(("took ", duration(shown.elapsed)))
         if math.isfinite(shown.peak):
             figures.append(("peak memory ", size(shown.peak)))
@@ -85,7 +86,7 @@ def facts_line(shown: Shown, narrow: bool) -> Content:
         parts += [("   " if parts else "", ""), (label, "$text-muted"), value]
     copied = {"ok": "copied", "copying": "copying"}.get(str((shown.mirror or {}).get("status")))
     if copied and not narrow:
-        parts += ["   ", ("mirror ", "$text-muted"), f"{copied} {count((shown.mirror or {}).get('step'))}"]
+        parts += ["   ", ("mirror ", "$text-muted"), f"{copied} {count(whole((shown.mirror or {}).get('step')))}"]
     if narrow and (machine := machine_short(shown.machine)):
         parts += ["   ", (machine, "$text-muted")]
     return Content.assemble(*parts)

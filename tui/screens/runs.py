@@ -20,6 +20,7 @@ from tui.actions import Action
 from tui.format import size
 from tui.screens.base import DiapasonScreen
 from tui.screens.going_on import go_on
+from tui.screens.monitor_overlay import MOST_BESIDE
 from tui.screens.runs_state import ORDERS, RunLine, RunsReader, chosen
 from tui.screens.runs_view import heads, run_line
 from tui.widgets.rows import Row, RowList
@@ -68,6 +69,10 @@ class RunsScreen(DiapasonScreen):
         self.top("runs")
         self.call_after_refresh(self._read)
         self.set_interval(EVERY_SECONDS, self._read)
+
+    def on_unmount(self) -> None:
+        """Nothing reads for a screen that is closed."""
+        self._reader.looks.close()
 
     def on_resize(self) -> None:
         """The columns depend on the width."""
@@ -189,6 +194,10 @@ class RunsScreen(DiapasonScreen):
         """The monitor with the pinned runs beside it."""
         folder, known = self._folder(), {line.id for line in self._lines}
         others = [find_run(run) for run in pinned() if run != folder.id and run in known]
+        if len(others) > MOST_BESIDE:
+            self.warn(
+                f"{len(others)} other runs are pinned; the monitor shows the first {MOST_BESIDE} beside this one"
+            )
         self.diapason.open("monitor", run=folder, beside=others)
 
     def action_monitor(self) -> None:
@@ -259,7 +268,10 @@ class RunsScreen(DiapasonScreen):
                 self.say("nothing can go: ended runs keep their best checkpoint, and no more is there")
                 return
             largest = sorted(items, key=lambda item: -item.size)
-            lines = [f"{size(item.size):>9}  {item.run.name if item.run else ''}  {item.what}" for item in largest]
+            lines = [
+                f"{size(item.size):>9}  {shorten(item.run.name, 40) if item.run else ''}  {item.what}"
+                for item in largest
+            ]
             more = [f"and {len(items) - _LISTED} more"] if len(items) > _LISTED else []
             self.confirm(
                 f"Remove {len(items)} thing{'s' * (len(items) != 1)}, {size(sum(item.size for item in items))}?",

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import DiapasonError
-from core.runs.course_cache import quick
 from core.runs.folder import list_runs
-from core.runs.glimpse import glimpse
 from core.runs.pins import pinned
 from core.runs.series import number
 from core.runs.usage import Meter
 from core.runs.view import RunView
+from tui.looks import Looks
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class RunLine:
     left: float | None
     loss: float | None
     best: float | None
-    worked: float
+    worked: float | None
     gpu_hours: float | None
     energy: float | None
     begun: float
@@ -66,7 +65,7 @@ class RunsReader:
     """Follows every run of the home; used by one thread at a time."""
 
     def __init__(self) -> None:
-        self._views: dict[str, RunView] = {}
+        self.looks = Looks()
         self._meters: dict[str, Meter] = {}
 
     def read(self) -> tuple[RunLine, ...]:
@@ -74,16 +73,13 @@ class RunsReader:
         pins = pinned()
         found: list[RunLine] = []
         for folder in list_runs():
-            if (view := self._views.get(folder.id)) is None:
-                view = self._views[folder.id] = (quick(folder) or glimpse(folder))[0]
-                self._meters[folder.id] = Meter(folder)
-            else:
-                view.refresh()
-            found.append(_line(view, self._meters[folder.id], folder.id in pins))
+            view = self.looks.look(folder)
+            meter = self._meters.setdefault(folder.id, Meter(folder))
+            found.append(_line(view, meter, folder.id in pins, partial=self.looks.is_partial(folder)))
         return tuple(found)
 
 
-def _line(view: RunView, meter: Meter, pin: bool) -> RunLine:
+def _line(view: RunView, meter: Meter, pin: bool, partial: bool) -> RunLine:
     try:
         spec = view.folder.spec()
     except DiapasonError:
@@ -103,9 +99,9 @@ def _line(view: RunView, meter: Meter, pin: bool) -> RunLine:
         total=view.total_steps,
         left=None if view.final else view.eta_seconds,
         loss=loss if loss is not None and math.isfinite(loss) else None,
-        best=view.best[1] if view.best else None,
-        worked=view.elapsed_seconds if view.final else math.floor(view.elapsed_seconds),
-        gpu_hours=view.gpu_hours,
+        best=view.best[1] if view.best and not partial else None,
+        worked=None if partial else view.elapsed_seconds if view.final else math.floor(view.elapsed_seconds),
+        gpu_hours=None if partial else view.gpu_hours,
         energy=meter.read().kilowatt_hours,
         begun=begun if math.isfinite(begun) else 0.0,
         pinned=pin,
