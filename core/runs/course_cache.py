@@ -51,7 +51,8 @@ def open_run(folder: RunFolder) -> tuple[RunView, Course, MachineCourse]:
 
 def keep_new(view: RunView, course: Course, machine: MachineCourse) -> None:
     """Keep what was read of a run, where there is enough that is new."""
-    if course.taken - course.kept >= SAVE_EVERY:
+    long = not course.kept and view.folder.events.is_file() and view.folder.events.stat().st_size > LONG_BYTES
+    if long or course.taken - course.kept >= SAVE_EVERY:
         machine.refresh()
         save(view, course, machine)
 
@@ -69,7 +70,8 @@ def quick(folder: RunFolder) -> tuple[RunView, Course, MachineCourse] | None:
 
 def save(view: RunView, course: Course, machine: MachineCourse) -> None:
     """Keep what was read of a run; where that cannot be written the next look reads all of it."""
-    course.kept = course.taken
+    # At least 1: what is long by other things than steps is kept once.
+    course.kept = max(1, course.taken)
     columns = _columns(course, machine)
     numbers = array("d")
     for column in columns:

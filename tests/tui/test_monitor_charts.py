@@ -301,3 +301,26 @@ async def test_a_long_run_is_shown_as_a_sample_first(training: RunFolder, monkey
         # The process beside keeps nothing of so short a run: the app then reads it itself.
         await until(pilot, lambda: "a sample of its steps" not in shown(app))
         assert "best 0.853  at step 350" in shown(app)
+
+
+async def test_a_restart_takes_back_what_is_zoomed(training: RunFolder) -> None:
+    app = DiapasonApp("monitor", run=training)
+    async with app.run_test(size=(130, 44)) as pilot:
+        await until(pilot, lambda: "step 412 / 1 200" in shown(app))
+        await pilot.press("plus", "plus", "left")
+        await until(pilot, lambda: screen_of(app).axis.window == pytest.approx((312, 416)))
+        write_events(training, first=101, steps=150, total_steps=1200, every=50, attempt=2)
+        await until(pilot, lambda: "step 150 / 1 200" in shown(app))
+        await until(pilot, lambda: screen_of(app).axis.steps[1] <= 160)
+        assert (screen_of(app).axis.cursor or 0) <= 150
+        await pilot.press("0")
+        await until(pilot, lambda: screen_of(app).axis.window is None)
+
+
+async def test_a_damaged_spec_hides_nothing_of_the_course(training: RunFolder) -> None:
+    other = make_run(name="bad spec", steps=30, status="stopped")
+    other.spec_file.write_text("{")
+    app = DiapasonApp("monitor", run=training, beside=[other])
+    async with app.run_test(size=(130, 44), notifications=True) as pilot:
+        await until(pilot, lambda: "step 412 / 1 200" in shown(app))
+        assert not app._notifications

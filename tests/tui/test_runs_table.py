@@ -10,13 +10,15 @@ from textual.widgets import Input
 
 from core.files import JsonlWriter, write_json
 from core.runs.folder import RunFolder, list_runs
+from core.runs.glimpse import LONG_BYTES
 from core.runs.pins import pinned
 from tests.fake_run import make_run
+from tests.runs_help import wait
 from tests.tui.screen_text import assert_inert, sees, shown, until
 from tui.app import DiapasonApp
 from tui.screens.monitor import MonitorScreen
 from tui.screens.runs import RunsScreen
-from tui.screens.runs_state import RunsReader, chosen
+from tui.screens.runs_state import RunLine, RunsReader, chosen
 from tui.widgets.dialogs import AskDialog, ConfirmDialog
 from tui.widgets.rows import RowList
 
@@ -172,3 +174,20 @@ async def test_resume_asks_about_what_differs(runs: list[RunFolder], monkeypatch
         assert asked == []
         await pilot.press("right", "enter")
         await until(pilot, lambda: asked == [True])
+
+
+def test_of_a_long_run_no_figure_is_shown_that_a_sample_cannot_know(runs: list[RunFolder]) -> None:
+    writer, last = JsonlWriter(runs[0].events), 3000
+    for step in range(41, last + 1):
+        writer.write({"event": "step", "step": step, "loss": 1.0, "m": step * 1.0, "padding": "x" * 1500})
+    assert runs[0].events.stat().st_size > LONG_BYTES
+    reader = RunsReader()
+
+    def line() -> RunLine:
+        return next(one for one in reader.read() if one.id == runs[0].id)
+
+    first = line()
+    assert first.step == last and (first.best, first.worked, first.gpu_hours) == (None, None, None)
+    wait(lambda: line().best is not None, 60, "the process that reads all of it")
+    assert line().worked is not None
+    reader.looks.close()
