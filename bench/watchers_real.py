@@ -45,7 +45,7 @@ def recipe_of(kind: str, place: Path, steps: int, seed: int) -> Any:
     lines = _DATA.read_text().splitlines(keepends=True)
     parts = {"train": lines[:320], "validation": lines[320:380]}
     if kind == "overfitting":
-        parts["train"] = lines[:12]
+        parts = {"train": lines[:12], "validation": lines[12:212]}
         train |= {"learning_rate": 5e-3, "schedule": "constant"}
     data: dict[str, Any] = {"test_fraction": 0.0}
     for role, rows in parts.items():

@@ -12,7 +12,7 @@ from core.runs.tail import Tail
 
 _CARD = ("index", "memory_used", "memory_total", "utilisation", "temperature", "power_w")
 _HOST = ("t", "m", "cpu_percent", "ram_used", "ram_total", "disk_free")
-_JOB = ("cpu_percent", "rss")
+_JOB = ("pid", "cpu_percent", "rss")
 
 
 class Had:
