@@ -19,10 +19,10 @@ from core.hardware import cpu_count, ram
 _PYTHONS = ((3, 11), (3, 13))  # pyproject.toml: requires-python
 # What the app and the jobs import, by the name of the distribution.
 _NEEDED = (
-    "accelerate", "bitsandbytes", "charset-normalizer", "datasets", "evaluate", "ftfy", "jinja2", "numpy",
-    "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "py3langid", "pydantic", "pyyaml", "rensa",
-    "requests", "rouge-score", "sacrebleu", "safetensors", "scikit-learn", "scipy", "textual", "tokenizers", "torch",
-    "transformers", "trl", "xxhash",
+    "accelerate", "bitsandbytes", "bm25s", "charset-normalizer", "datasets", "evalica", "evaluate", "ftfy",
+    "jinja2", "numpy", "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "py3langid",
+    "pydantic", "pyyaml", "rensa", "requests", "rouge-score", "sacrebleu", "safetensors", "scikit-learn", "scipy",
+    "textual", "tokenizers", "torch", "transformers", "trl", "xxhash",
 )  # fmt: skip
 _SHOWN = ("transformers", "trl", "xxhash", "peft", "accelerate", "datasets", "tokenizers", "textual")
 

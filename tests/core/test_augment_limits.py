@@ -12,7 +12,7 @@ import pytest
 
 from core.data.augment.augment import Wish
 from core.data.augment.choose import parse_spans
-from core.data.augment.client import base_url
+from core.endpoint.client import base_url
 from core.errors import UsageError
 from tests.endpoint import Answer, completion, serve, variants
 from tui.cli import run

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from core.data.augment import augment as module
-from core.data.augment import client
 from core.data.augment.augment import Augmented, Wish, augment, log_path, unfinished
-from core.data.augment.client import Client
+from core.endpoint import client
+from core.endpoint.client import Client
 from core.errors import DiapasonError, UsageError
 from tests.endpoint import Answer, Endpoint, completion, serve, variants
 from tui.cli import run

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.data.augment import client
 from core.data.augment.augment import Augmented, Wish, augment, log_path, plan, unfinished
-from core.data.augment.budget import Pace, Prices, guess_tokens
 from core.data.augment.choose import Choice, parse_spans, rows_with
 from core.data.augment.prompt import TEMPLATE, fill, parse_variants
 from core.data.dataset import open_dataset
 from core.data.report import check
+from core.endpoint import client
+from core.endpoint.budget import Pace, Prices, guess_tokens
 from core.errors import DiapasonError, UsageError
 from tests.endpoint import Answer, Endpoint, completion, serve, variants
 

@@ -17,7 +17,7 @@ from tui.format import count
 
 if TYPE_CHECKING:
     from core.data.augment.augment import Augmented, Wish
-    from core.data.augment.budget import Budget
+    from core.endpoint.budget import Budget
 
 
 def register(verbs: Any) -> None:
@@ -123,10 +123,10 @@ def _template(given: str | None) -> str:
 
 def _wish(args: argparse.Namespace, template: str) -> tuple[Wish, Path]:
     from core.data.augment.augment import Wish
-    from core.data.augment.budget import Prices
     from core.data.augment.choose import Choice, parse_spans
-    from core.data.augment.client import base_url
     from core.data.findings import CODES
+    from core.endpoint.budget import Prices
+    from core.endpoint.client import base_url
     from core.errors import UsageError
 
     for name, given in (("-o", args.out), ("--model", args.model)):

@@ -25,8 +25,8 @@ from tui.widgets.safe_input import SafeInput
 
 if TYPE_CHECKING:
     from core.data.augment.augment import Augmented, Wish
-    from core.data.augment.budget import Budget
     from core.data.dataset import Dataset
+    from core.endpoint.budget import Budget
 
 _GOING = "esc stops, leaving too; what was answered stays, and ctrl+s goes on from there"
 _AGAIN = "ctrl+s, here or when the app is opened again,"

@@ -28,8 +28,8 @@ FIELDS: tuple[tuple[str, str, str], ...] = (
 def begin(path: Path) -> dict[str, str]:
     """The first values of the fields, and of the prompt: of a run that was not finished, where there is one."""
     from core.data.augment.augment import unfinished
-    from core.data.augment.client import URL_VARIABLE
     from core.data.augment.prompt import TEMPLATE
+    from core.endpoint.client import URL_VARIABLE
 
     out = proposed(path)
     values = {"endpoint": os.environ.get(URL_VARIABLE, ""), "model": "", "n": "3", "rows": "", "budget": "",
@@ -57,8 +57,8 @@ def wish_of(values: Mapping[str, str], listed: Collection[int] | None) -> tuple[
     """
     from core.data.augment.augment import Wish
     from core.data.augment.choose import Choice, parse_spans
-    from core.data.augment.client import base_url
     from core.data.augment.prompt import check_template
+    from core.endpoint.client import base_url
 
     texts = {name: text.strip() for name, text in values.items()}
     url = base_url(texts["endpoint"])

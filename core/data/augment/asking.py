@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from core.data.augment.budget import Budget, Pace, guess_tokens
-from core.data.augment.client import Client, RowRefused
 from core.data.augment.log import Log, Pair
 from core.data.augment.prompt import parse_variants
+from core.endpoint.budget import Budget, Pace, guess_tokens
+from core.endpoint.client import Client, RowRefused
 from core.errors import DiapasonError
 
 _LEAST, _MOST = 256, 8192
@@ -94,7 +94,8 @@ class Asking:
             held = False
 
         try:
-            reply = self._client.ask(request.text, request.row, request.made, before, wasted, self._pace.hold)
+            messages = [{"role": "user", "content": request.text}]
+            reply = self._client.ask(messages, request.row, request.made, before, wasted, self._pace.hold)
         except RowRefused as error:
             if held:
                 self._budget.settle(request.row, 0, 0)

@@ -11,9 +11,7 @@ from threading import Event
 from typing import Any
 
 from core.data.augment.asking import Asking, Request, most_tokens
-from core.data.augment.budget import Budget, Pace, Prices, guess_tokens
 from core.data.augment.choose import Choice, chosen, shown, variant
-from core.data.augment.client import Client
 from core.data.augment.limits import check_limits
 from core.data.augment.log import Log, read_about
 from core.data.augment.marks import marks
@@ -23,6 +21,8 @@ from core.data.dataset import Dataset, fingerprint, open_dataset
 from core.data.near.copies import USUAL
 from core.data.place import find_place
 from core.data.target import check_target
+from core.endpoint.budget import Budget, Pace, Prices, guess_tokens
+from core.endpoint.client import Client
 from core.errors import DiapasonError, UsageError
 from core.files import sync_dir
 from core.home import expand

@@ -7,14 +7,14 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from core.data.augment.budget import guess_tokens
+from core.endpoint.budget import guess_tokens
 from core.errors import DiapasonError, UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ _HOPELESS = {
     404: "the endpoint knows no such address or model",
     405: "the endpoint takes no chat completions there",
 }
+
+
+Messages = Sequence[Mapping[str, Any]]
 
 
 class RowRefused(DiapasonError):
@@ -109,16 +112,17 @@ class Client:
 
     def ask(
         self,
-        prompt: str,
+        messages: Messages,
         number: int,
         most: int,
         before: Callable[[], bool],
         wasted: Callable[[], None],
         later: Callable[[float], None],
     ) -> Reply | None:
-        """The model's answer to `prompt`, of `most` tokens; None where the stop was set.
+        """The model's answer to `messages`, of `most` tokens; None where the stop was set.
 
         Args:
+            messages: the conversation, each a ``{"role", "content"}``.
             number: of the row: its seed differs from those of the others.
             before: is called before every try; False ends the asking.
             wasted: is called after a try that may have cost tokens although no answer came.
@@ -135,12 +139,12 @@ class Client:
             wait = min(_FIRST_WAIT * 2**attempt * (1 + self._random.random() / 4), _LONGEST_WAIT)
             try:
                 form = self._form
-                answer = self._post(prompt, number, most, form)
+                answer = self._post(messages, number, most, form)
                 while answer.status in (400, 422) and self._adapts(answer.text, form):
                     form = self._form
-                    answer = self._post(prompt, number, most, form)
+                    answer = self._post(messages, number, most, form)
                 if answer.status == 200:
-                    return _reply(answer.body, prompt)
+                    return _reply(answer.body, messages)
                 problem = f"HTTP {answer.status}"
             except _NoCompletion:
                 # A broken answer may be whole next time.
@@ -164,10 +168,10 @@ class Client:
                 return None
         raise RowRefused(f"no answer after {_TRIES} tries: {problem}", where=self._url)
 
-    def _post(self, prompt: str, number: int, most: int, form: _Form) -> _Answer:
+    def _post(self, messages: Messages, number: int, most: int, form: _Form) -> _Answer:
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": "user", "content": prompt}],
+            "messages": list(messages),
             "temperature": self._temperature,
             form.limit: most,
         }
@@ -219,7 +223,7 @@ class Client:
         return (line.replace(self._key, "…") if self._key else line)[:200]
 
 
-def _reply(raw: bytes, prompt: str) -> Reply:
+def _reply(raw: bytes, messages: Messages) -> Reply:
     """Raises _NoCompletion where the body is no chat completion."""
     try:
         body = json.loads(raw)
@@ -227,9 +231,10 @@ def _reply(raw: bytes, prompt: str) -> Reply:
     except (ValueError, RecursionError, KeyError, IndexError, TypeError):
         raise _NoCompletion from None
     text = text if isinstance(text, str) else ""
+    asked = "".join(str(message.get("content") or "") for message in messages)
     usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
     return Reply(
-        text, _count(usage.get("prompt_tokens"), prompt), _count(usage.get("completion_tokens"), text)
+        text, _count(usage.get("prompt_tokens"), asked), _count(usage.get("completion_tokens"), text)
     )  # fmt: skip
 
 

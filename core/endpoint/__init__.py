@@ -1,0 +1,1 @@
+"""An OpenAI-compatible endpoint: asked with patience, within a budget, at a pace."""
