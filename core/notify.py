@@ -19,6 +19,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+from core.files import read_json
 from core.runs.folder import RunFolder
 from core.text import visible
 from core.worker.timing import Timing
@@ -91,7 +92,8 @@ def _run(command: str, said: dict[str, str], seconds: float) -> list[str]:
 
 def send(folder: RunFolder, event: str, seconds: float) -> list[str]:
     """Run the command and call the webhook, both at once, for at most `seconds`; gives what went wrong."""
-    wanted = folder.spec().get("notify") or {}
+    found = read_json(folder.notify_file)
+    wanted = found if isinstance(found, dict) else {}
     said = notice(folder, event)
     deadline = time.monotonic() + seconds
     problems: list[str] = []

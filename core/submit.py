@@ -107,11 +107,10 @@ def submit(
             "then": [{**job, "mirror": mirror} for job in _then(recipe, parts)],
             "mirror": mirror,
             "report_to": trackers,
-            "notify": settings.notify.model_dump(),
         }
         if start is not None:
             spec["start"] = {"run": start.run, "step": start.step}
-        folder = draft.publish(spec, recipe=text)
+        folder = draft.publish(spec, recipe=text, notify=settings.notify.model_dump())
     say("starting the runner")
     launch(folder)
     return folder

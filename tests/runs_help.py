@@ -32,7 +32,8 @@ def queue_run(plan: dict[str, Any] | None = None, *, name: str = "fake", **spec:
     """A queued run whose job is `tests.fake_engine`; nothing is started."""
     with Draft(runs_dir(), name) as draft:
         values = {"kind": "train", "name": name, "recipe": {}, "gpu_request": {"device": "cpu"}, "fake": plan or {}}
-        return draft.publish(values | spec)
+        notify = spec.pop("notify", None)
+        return draft.publish(values | spec, notify=notify)
 
 
 def status(folder: RunFolder) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from core.errors import DiapasonError
+from core.files import read_json
 from core.runs.folder import FINAL, RunFolder
 from core.runs.view import RunView
 from core.text import shorten
@@ -15,10 +15,7 @@ ENDED = FINAL | {"interrupted"}
 
 def signal_of(folder: RunFolder, status: str) -> str:
     """What makes a terminal ring and tell that the run has ended; empty where its person wants no bell."""
-    try:
-        wanted = folder.spec().get("notify")
-    except DiapasonError:
-        return ""
+    wanted = read_json(folder.notify_file)
     if isinstance(wanted, dict) and wanted.get("bell") is False:
         return ""
     # The name is inert: nothing in it ends the sequence early.

@@ -54,8 +54,10 @@ class Draft:
         """Where the file `path`, named as if published, lies until then; other paths as they are."""
         return self.work / path.relative_to(self.final) if path.is_relative_to(self.final) else path
 
-    def publish(self, spec: dict[str, Any], *, recipe: str | None = None) -> RunFolder:
-        """Write spec.json, the first state.json and run.yaml, and put the folder in its place.
+    def publish(
+        self, spec: dict[str, Any], *, recipe: str | None = None, notify: dict[str, Any] | None = None
+    ) -> RunFolder:
+        """Write spec.json, the first state.json, run.yaml and notify.json, and put the folder in its place.
 
         Raises:
             DiapasonError: where the disk is full or cannot be written to.
@@ -80,6 +82,8 @@ class Draft:
         try:
             if recipe is not None:
                 write_atomic(self.work / "run.yaml", recipe)
+            if notify is not None:
+                write_json(self.work / "notify.json", notify)
             write_json(self.work / "state.json", state)
             write_json(self.work / "spec.json", {"schema": 1, "id": self.id, "marker": self.id, **spec})
             self.work.rename(self.final)

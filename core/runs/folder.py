@@ -90,6 +90,11 @@ class RunFolder:
         return self.path / "spec.json"
 
     @property
+    def notify_file(self) -> Path:
+        """Who is told of the run's end: the person's own, with addresses that are nobody else's business."""
+        return self.path / "notify.json"
+
+    @property
     def state_file(self) -> Path:
         """state.json, written by the runner."""
         return self.path / "state.json"

@@ -35,9 +35,20 @@ def active() -> list[RunFolder]:
 
 
 def pending() -> dict[str, Any] | None:
-    """``{command, since, held}`` of the command that waits; `held`: why it was not run when all was done."""
+    """``{command, since, held, runs}`` of the command that waits.
+
+    held: why it was not run when all was done. runs: what ran or waited when it was left.
+    """
     found = read_json(_file())
-    return found if isinstance(found, dict) and isinstance(found.get("command"), str) else None
+    if not isinstance(found, dict) or not isinstance(found.get("command"), str):
+        return None
+    if not found.get("held") and not active():
+        # Their runner would have run it: nobody is left to do so.
+        runs = (RunFolder(path) for path in found.get("runs") or ())
+        lost = next((run for run in runs if status_of(run) == "interrupted"), None)
+        if lost is not None:
+            found["held"] = f"{lost.name} was cut off; it is run once that is resumed and done"
+    return found
 
 
 def when_empty(command: str) -> None:
@@ -46,9 +57,12 @@ def when_empty(command: str) -> None:
     Raises:
         DiapasonError: where nothing runs or waits now.
     """
-    if not active():
+    runs = active()
+    if not runs:
         raise DiapasonError("nothing runs or waits: there is no end to wait for", hint="Start a run first.")
-    write_json(_file(), {"command": command, "since": time.time(), "held": None})
+    write_json(
+        _file(), {"command": command, "since": time.time(), "held": None, "runs": [str(run.path) for run in runs]}
+    )
 
 
 def cancel() -> bool:

@@ -22,7 +22,7 @@ from core.worker.timing import Timing
 from core.worker.traffic import traffic
 
 _TRIES = 3
-_EXCLUDED = ("inbox.json", "control/", "runner.lock", "*.tmp")
+_EXCLUDED = ("inbox.json", "notify.json", "control/", "runner.lock", "*.tmp")
 # rsync's code for files that went away meanwhile, as old checkpoints do.
 _VANISHED = 24
 

@@ -28,8 +28,7 @@ class Notices:
 
     def __init__(self, folder: RunFolder, desk: Desk, timing: Timing) -> None:
         self._folder, self._desk, self._timing = folder, desk, timing
-        spec = read_json(folder.spec_file)
-        wanted = spec.get("notify") if isinstance(spec, dict) else None
+        wanted = read_json(folder.notify_file)
         self._wanted = isinstance(wanted, dict) and bool(wanted.get("command") or wanted.get("webhook"))
         self._log = folder.logs / "notify.log"
         self._under_way: list[_Notice] = []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import UsageError
+from core.files import read_json
 from core.recipe import make_recipe
 from core.settings import load_settings, settings_file
 from core.submit import submit, submit_job
@@ -60,7 +61,8 @@ def test_a_run_keeps_what_was_wanted_of_it(tmp_path: Path) -> None:
     values = {"model": str(model), "device": "cpu", "data": {"train": str(train)}}
     folder = submit(make_recipe(values))
     spec = folder.spec()
-    assert spec["mirror"] == "touch {run}/mirrored" and spec["notify"]["bell"] is False
+    assert spec["mirror"] == "touch {run}/mirrored" and "notify" not in spec
+    assert read_json(folder.notify_file) == {"command": None, "webhook": "http://127.0.0.1:9/x", "bell": False}
     assert [job["mirror"] for job in spec["then"]] == [spec["mirror"]]
     wait(lambda: settled(folder))
     assert (folder.path / "mirrored").exists()

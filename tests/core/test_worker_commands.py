@@ -201,6 +201,19 @@ def test_the_command_for_the_end_waits_for_mirrors(
     assert not (fake_home / "never.txt").exists()
 
 
+def test_the_command_for_the_end_says_why_nobody_runs_it(fake_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = queue_run({"steps": 1000, "pause": 0.02}, name="torn")
+    launch(folder)
+    started(folder)
+    call(capsys, "queue", "--when-empty", "touch never.txt")
+    state = folder.state()
+    for who in ("runner", "job"):
+        os.kill(state[who]["pid"], signal.SIGKILL)
+    wait(lambda: status_of(folder) == "interrupted")
+    assert "not run: torn was cut off" in call(capsys, "queue")
+    assert not (fake_home / "never.txt").exists()
+
+
 def test_the_command_for_the_end_can_be_forgotten(
     fake_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from core.files import Lock, read_json, write_json
+from core.files import Lock, write_json
 from core.runs.folder import RunFolder
 from core.runs.view import RunView
 from tests.fake_run import make_run
@@ -47,7 +47,7 @@ def change(folder: RunFolder, **values: Any) -> None:
 
 
 def silence(folder: RunFolder) -> None:
-    write_json(folder.spec_file, {**(read_json(folder.spec_file) or {}), "notify": {"bell": False}})
+    write_json(folder.notify_file, {"bell": False})
 
 
 def test_the_sequence_is_inert_and_can_be_turned_off() -> None:

@@ -89,7 +89,8 @@ def _lines(view: RunView) -> list[str]:
     lines += [f"log         {visible(message)}" for message in warned[-_WARNINGS:]]
     for job in view.jobs():
         said = f": {visible(job.reason)}" if job.reason else ""
-        lines.append(f"job         {job.kind} {job.status} {progress_text(job)}{said}")
+        going = "" if job.status == "completed" else f" {progress_text(job)}"
+        lines.append(f"job         {job.kind} {job.status}{going}{said}")
     return lines
 
 

@@ -67,9 +67,18 @@ class DiapasonScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Top line, the screen's body, footer."""
+        self._fit()
         yield TopLine(id="top")
         yield from self.compose_body()
         yield KeyBar(id="keys")
+
+    def _fit(self) -> None:
+        """Set the breakpoints' classes: Textual does so after a first layout, and then paints all of it again."""
+        width, height = self.app.size
+        for extent, points in ((width, self.HORIZONTAL_BREAKPOINTS), (height, self.VERTICAL_BREAKPOINTS or [])):
+            reached = max((point for point, _ in points if point <= extent), default=None)
+            for point, name in points:
+                self.set_class(point == reached, name)
 
     def compose_body(self) -> ComposeResult:
         """The widgets between top line and footer; a subclass gives them."""

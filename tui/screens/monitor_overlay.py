@@ -11,8 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.widgets import Static
 
 from core.runs.folder import RunFolder
 from core.text import cells, shorten, visible
@@ -20,6 +19,7 @@ from tui.columns import Part
 from tui.format import DASH
 from tui.screens.monitor_pages import flat
 from tui.screens.monitor_state import Shown
+from tui.widgets.rows import Row, RowList
 
 _COLOURS = ("$success", "$warning", "$error", "$secondary")
 MOST_BESIDE = len(_COLOURS)
@@ -27,9 +27,9 @@ _NAME = 24
 
 
 def colours(ids: Sequence[str]) -> dict[str, str]:
-    """Run -> its colour, which its identifier gives; where two want the same the younger takes the next."""
+    """Run -> its colour, which its identifier gives; where two want the same the later in `ids` takes the next."""
     found: dict[str, str] = {}
-    for id in sorted(ids):
+    for id in ids:
         first = zlib.crc32(id.encode())
         order = [_COLOURS[(first + place) % len(_COLOURS)] for place in range(len(_COLOURS))]
         found[id] = next((colour for colour in order if colour not in found.values()), order[0])
@@ -74,34 +74,54 @@ class OverlayDialog(ModalScreen[list[str] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", show=False),
+        Binding("space", "toggle", "Choose", show=False),
         Binding("enter", "take", "Take", show=False, priority=True),
     ]
-    CSS = "OverlayDialog SelectionList { height: auto; max-height: 16; border: none; padding: 0; }"
+    CSS = "OverlayDialog RowList { height: auto; max-height: 16; padding: 0; }"
 
     def __init__(self, runs: Sequence[RunFolder], chosen: Sequence[str]) -> None:
         super().__init__()
-        self.runs, self.chosen = runs, set(chosen)
+        self.runs = runs
+        known = {run.id for run in runs}
+        self.chosen = [id for id in chosen if id in known]
 
     def compose(self) -> ComposeResult:
         """The runs, newest first."""
         with Vertical(classes="dialog"):
             yield Static(f"Runs to show beside it, {MOST_BESIDE} at most", classes="dialog-question", markup=False)
-            yield SelectionList(
-                *(Selection(Content(shorten(run.name, 40)), run.id, run.id in self.chosen) for run in self.runs)
-            )
+            yield RowList()
             yield Static("space choose · enter show them · esc cancel", classes="dialog-detail", markup=False)
 
     def on_mount(self) -> None:
         """Let the keys choose."""
-        self.query_one(SelectionList).focus()
+        self._draw()
+        self.query_one(RowList).focus()
+
+    def _draw(self) -> None:
+        rows = [(run, "[x] " if run.id in self.chosen else "[ ] ") for run in self.runs]
+        self.query_one(RowList).show(
+            [
+                Row(run.id, mark, lambda width, run=run, mark=mark: Content(mark + shorten(run.name, width - 4)))
+                for run, mark in rows
+            ]
+        )
+
+    def action_toggle(self) -> None:
+        """Choose the run under the cursor, or leave it out; those chosen before keep their places, and colours."""
+        id = self.query_one(RowList).current
+        if id in self.chosen:
+            self.chosen.remove(id)
+        elif id is not None:
+            self.chosen.append(id)
+        self._draw()
 
     def action_take(self) -> None:
         """Close with what is chosen."""
-        chosen = self.query_one(SelectionList).selected
-        if len(chosen) > MOST_BESIDE:
-            self.app.notify(f"{MOST_BESIDE} runs at most; {len(chosen)} are chosen", severity="warning", markup=False)
+        if len(self.chosen) > MOST_BESIDE:
+            said = f"{MOST_BESIDE} runs at most; {len(self.chosen)} are chosen"
+            self.app.notify(said, severity="warning", markup=False)
             return
-        self.dismiss([str(one) for one in chosen])
+        self.dismiss(self.chosen)
 
     def action_cancel(self) -> None:
         """Close without a change."""

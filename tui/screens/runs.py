@@ -110,9 +110,14 @@ class RunsScreen(DiapasonScreen):
 
     def _explain(self) -> None:
         line = self.line
-        text = f"{line.id}  {line.reason or ''}" if line is not None else "There are no runs to show."
+        text = f"{line.id}  {line.reason or ''}" if line is not None else self._empty()
         self.query_one("#about", Static).update(Content.styled(shorten(text, 400), "$text-muted"))
         self.refresh_keys()
+
+    def _empty(self) -> str:
+        if self._lines:
+            return "No run holds these words: / changes them."
+        return "There are no runs yet: esc, then n makes one from a data file; or `diapason demo`."
 
     @on(RowList.Moved)
     def _moved(self) -> None:
