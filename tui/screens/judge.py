@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from core.errors import DiapasonError
 from core.home import expand
 from core.text import visible
-from tui.screens import judge_keys, judge_view
+from tui.screens import judge_keys, judge_result, judge_view
 from tui.screens.judge_pair import PairScreen, PairView
 from tui.widgets.keybar import KeyBar
 
@@ -234,7 +234,7 @@ class JudgeScreen(PairScreen):
         found = results(self.desk.session, self.desk.votes)
         offered = {action.name: action for action in self.all_actions() if self.why_not(action) is None}
         keys = [offered[name] for name in judge_keys.AFTERWARDS if name in offered]
-        self._page(found.headline(), judge_view.result_content(found, self.size.width - 5, keys))
+        self._page(found.headline(), judge_result.result_content(found, self.size.width - 5, keys))
 
     def on_key(self, event: Key) -> None:
         """Keep the time of the key for the action that it leads to."""
