@@ -12,7 +12,6 @@ from core.errors import DiapasonError
 from core.text import cells, shorten, visible
 
 if TYPE_CHECKING:
-    from core.judging.diff import Parts
     from core.judging.results import Habit, Results
     from core.judging.statistics import Share
     from tui.actions import Action
@@ -42,15 +41,6 @@ def _said(message: dict[str, Any]) -> str:
     if calls:
         text = f"{text}\n{json.dumps(calls, ensure_ascii=False)}".strip()
     return visible(text, newlines=True)
-
-
-def answer_content(text: str, parts: Parts | None = None) -> Content:
-    """An answer; with `parts` (from `word_diff`) the words that the other lacks are underlined and bold."""
-    if not text.strip():
-        return Content.assemble(("(an empty answer)", "italic $text-muted"))
-    if parts is None:
-        return Content(visible(text, newlines=True))
-    return Content.assemble(*((part, "bold underline" if changed else "") for part, changed in parts))
 
 
 def error_content(error: DiapasonError) -> Content:
