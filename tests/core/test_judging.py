@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from core.errors import DiapasonError, UsageError
 from core.files import read_json, read_jsonl
+from core.judging.desk import Desk
 from core.judging.diff import word_diff
 from core.judging.pairs import BLOCK, choose, pair_up, response_id, walk
 from core.judging.preferences import export, preferences, summary
 from core.judging.results import results
 from core.judging.session import NothingToJudge, load
-from core.judging.desk import Desk
 from core.judging.votes import read_votes
 from tests.judging_run import answer_rows, make_run, write_answers
 

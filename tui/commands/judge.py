@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import DiapasonError, UsageError
 from core.home import expand
 from core.text import visible
+from tui.commands import judge_model
 
 if TYPE_CHECKING:
     from core.judging.place import Judging
@@ -57,6 +58,7 @@ def register(subparsers: Any) -> None:
         "-n", dest="count", type=_count, metavar="N", help="pairs to judge (default: 50; a larger N adds pairs later)"
     )
     parser.add_argument("--new", action="store_true", help="begin anew; the earlier session is kept, but not counted")
+    judge_model.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -80,10 +82,17 @@ def run(args: argparse.Namespace) -> int:
         NoTerminal: where stdin or the screen is no terminal.
         DiapasonError: where there is no such run or judging, or its answers cannot be had.
     """
-    if args.target is None and args.answers is None:
+    if args.target is None and args.answers is None and not judge_model.wanted(args):
         return _list(args)
     if args.name is not None and args.answers is None:
         raise UsageError("--name names a judging of --answers", hint="`diapason judge NAME` goes on with one.")
+    if judge_model.wanted(args):
+        nothing = args.target is None and not args.show_rater_prompt
+        if nothing or args.answers or args.new or args.arms is not None:
+            raise UsageError(
+                "a second rater judges what is there", hint="diapason judge RUN|NAME --rater URL --rater-model M"
+            )
+        return judge_model.run(args)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NoTerminal(
             "judging needs a terminal, for its keys and its screen",
@@ -107,7 +116,9 @@ def _judging(args: argparse.Namespace) -> tuple[Judging, bool]:
             return find_judging(args.target), args.new
         return judging_of(find_run(args.target), _arms(args.arms)), args.new
     if args.target is not None or args.arms is not None:
-        raise UsageError("--answers stands alone: the files say what is compared", hint="diapason judge --answers A B")
+        raise UsageError(
+            "--answers stands alone: the files say what is compared", hint="diapason judge --answers A B"
+        )
     from core.judging.named import begin
 
     paths = [expand(Path(name)) for name in args.answers]

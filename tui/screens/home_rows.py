@@ -49,7 +49,8 @@ def home_rows(
         rows.append(_blank())
         rows.append(Row(None, "judgings", lambda width: _judging_heading(width)))
         rows += [
-            Row(f"judging:{row.run or row.name}", row, lambda width, row=row: _judging(row, width)) for row in judgings
+            Row(f"judging:{row.run or row.name}", row, lambda width, row=row: _judging(row, width))
+            for row in judgings
         ]
     rows.append(_blank())
     rows.append(Row(None, ("data", bool(data)), lambda width: _data_heading(width, bool(data))))

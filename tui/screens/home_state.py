@@ -147,7 +147,6 @@ class HomeReader:
             kept = self._judged[folder.id] = (marks, value)
         return kept[1]
 
-
     def judgings(self, runs: tuple[RunRow, ...]) -> tuple[JudgingRow, ...]:
         """The named judgings, the one with the latest vote first, then those of `runs` that were begun, not ended."""
         from core.judging.place import SESSION, list_judgings, vote_files
@@ -214,9 +213,7 @@ def _working(view: RunView) -> str | None:
     return None
 
 
-def what_next(
-    runs: tuple[RunRow, ...], data: tuple[DataRow, ...], judgings: tuple[JudgingRow, ...] = ()
-) -> NextStep:
+def what_next(runs: tuple[RunRow, ...], data: tuple[DataRow, ...], judgings: tuple[JudgingRow, ...] = ()) -> NextStep:
     """The one thing to do next: what was cut off first, then what runs, then the newest run's own next step.
 
     A judging that waits comes before a run that needs nothing more.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.home import expand
-from tui.screens import judge_keys, judge_view
+from tui.screens import judge_keys, judge_result
 from tui.screens.judge_marks import MarkingScreen
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AfterScreen(MarkingScreen):
         offered = {action.name: action for action in self.ACTIONS if self.why_not(action) is None}
         keys = [offered[name] for name in judge_keys.AFTERWARDS if name in offered]
         keys += [action for action in self.all_actions() if action.name == "back"]
-        self.page(self._result.headline(), judge_view.result_content(self._result, self.size.width - 5, keys))
+        self.page(self._result.headline(), judge_result.result_content(self._result, self.size.width - 5, keys))
 
     def hide_result(self) -> None:
         """Back to a pair."""

@@ -23,7 +23,9 @@ ACTIONS = (
     Action("s", "skip", "skip", "Leave this pair out for now.", False, "why_no_pair", group="Judge"),
     Action("n", "note", "note", "Write a note on this pair.", False, "why_no_pair", group="Judge"),
     Action("f", "flag", "flag", "Mark this pair to be talked about, or not.", False, "why_no_pair", group="Judge"),
-    Action("e", "end", "end here", "See the result, once there are enough votes.", False, "why_not_end", group="Judge"),
+    Action(
+        "e", "end", "end here", "See the result, once there are enough votes.", False, "why_not_end", group="Judge"
+    ),
     Action("z", "zoom", "zoom", "Give one answer all the room, then the other, then both.", False, "why_no_pair"),
     Action("d", "diff", "diff", "Underline the words that the other answer lacks.", False, "why_no_pair"),
     Action("m", "plain", "as written", "Show the answers as written, or their Markdown.", False, "why_no_pair"),

@@ -32,7 +32,9 @@ def plain_lines(text: str, width: int) -> list[Content]:
 
 def marked_lines(parts: Parts, width: int) -> list[Content]:
     """The parts of a `word_diff` in lines of `width` cells; what the other lacks is underlined and bold."""
-    return _wrapped(Content.assemble(*((part, "bold underline" if changed else "") for part, changed in parts)), width)
+    return _wrapped(
+        Content.assemble(*((part, "bold underline" if changed else "") for part, changed in parts)), width
+    )
 
 
 def _wrapped(content: Content, width: int) -> list[Content]:
