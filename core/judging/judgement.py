@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from core.judging.pairs import Pair
     from core.judging.session import Session
-    from core.judging.votes import Votes
+    from core.judging.votes import Vote, Votes
 
 VERDICTS = ("left", "right", "tie", "both_bad", "skip")
 DECISIVE = ("left", "right")
@@ -63,24 +63,37 @@ class Judgement:
 def judgements_of(session: Session, votes: Votes) -> list[Judgement]:
     """The votes of `session` that stand, judge by judge, and the identical pairs met so far as ties.
 
-    An identical pair is met where one after it was judged, or at the end: as if it had been asked in turn.
+    An identical pair is met where one after it was judged, or at the end: as if it had been asked in turn. What a
+    judge said when a pair came back with its sides swapped is among them with `repeat` set.
     """
-    pairs = {pair.id: pair for pair in session.asked}
+    pairs = {pair.id: pair for pair in session.sequence}
     found: list[Judgement] = []
     seen: set[str] = set()
     for judge in votes.judges:
-        for vote in votes.standing(judge).values():
+        for vote in (*votes.standing(judge).values(), *votes.repeats(judge).values()):
             pair = pairs[vote.pair]
-            seen.add(pair.id)
-            assert pair.left is not None and pair.right is not None
-            left, right = pair.answers[pair.left], pair.answers[pair.right]
-            note = votes.notes.get((judge, pair.id), "")
-            found.append(
-                Judgement(
-                    judge, str(pair.row), pair.left, pair.right, vote.verdict, len(left), len(right), note=note
-                )
-            )  # fmt: skip
+            seen.add(pair.repeat_of or pair.id)
+            found.append(_judgement(pair, vote, votes))
     return found + [_identical(pair) for pair in _met(session, seen)]
+
+
+def _judgement(pair: Pair, vote: Vote, votes: Votes) -> Judgement:
+    assert pair.left is not None and pair.right is not None
+    return Judgement(
+        judge=vote.judge,
+        prompt=str(pair.row),
+        left=pair.left,
+        right=pair.right,
+        verdict=vote.verdict,
+        left_length=len(pair.answers[pair.left]),
+        right_length=len(pair.answers[pair.right]),
+        repeat=pair.repeat_of is not None,
+        slices=pair.fields,
+        reasons=vote.reasons,
+        flagged=(vote.judge, pair.id) in votes.flags,
+        dwell=vote.dwell,
+        note=votes.notes.get((vote.judge, pair.id), ""),
+    )
 
 
 def _met(session: Session, seen: set[str]) -> list[Pair]:
@@ -93,7 +106,7 @@ def _met(session: Session, seen: set[str]) -> list[Pair]:
 def _identical(pair: Pair) -> Judgement:
     left, right = pair.answers
     lengths = len(pair.answers[left]), len(pair.answers[right])
-    return Judgement("", str(pair.row), left, right, "tie", *lengths, identical=True)
+    return Judgement("", str(pair.row), left, right, "tie", *lengths, identical=True, slices=pair.fields)
 
 
 def sides(judgements: Iterable[Judgement]) -> list[str]:

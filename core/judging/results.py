@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from core.files import read_json
 from core.judging.judgement import DECISIVE, Judgement, judgements_of, sides
 from core.judging.statistics import agreement
 from core.judging.statistics.length import Adjusted, adjusted, differences
@@ -374,11 +373,11 @@ def results(session: Session, votes: Votes) -> Results:
 
     found = judgements_of(session, votes)
     seen = {(each.prompt, frozenset((each.left, each.right))) for each in found if not each.identical}
-    arms = tuple(session.pairs[0].answers) if session.pairs else (BASELINE, CANDIDATE)
+    arms = session.arms
     return Results(
         found,
         arms,
-        names(session),
+        session.names,
         {str(pair.row): _shown(pair) for pair in session.asked},
         session=session.id,
         pairs=len(session.asked),
@@ -406,16 +405,3 @@ def consensus(votes: list[Vote]) -> str | None:
     if picks and (len(picks) == 1 or picks[0][1] > picks[1][1]):
         return picks[0][0]
     return "both_bad" if all(vote.verdict == "both_bad" for vote in votes) else "tie"
-
-
-def names(session: Session) -> dict[str, str]:
-    """Arm → name: the base model's and the run's, from the run folder's spec.json; else the arm's own."""
-    spec = read_json(session.folder.parent / "spec.json")
-    found = {BASELINE: BASELINE, CANDIDATE: CANDIDATE}
-    if isinstance(spec, dict):
-        model = spec.get("model")
-        if isinstance(model, dict) and isinstance(model.get("name"), str):
-            found[BASELINE] = model["name"]
-        if isinstance(spec.get("name"), str):
-            found[CANDIDATE] = spec["name"]
-    return found

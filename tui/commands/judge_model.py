@@ -90,10 +90,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _session(args: argparse.Namespace) -> Session:
+    from core.judging.place import find_judging
     from core.judging.session import prepare
-    from core.runs.folder import find_run
 
-    return prepare(find_run(args.target).path, getattr(args, "count", None))
+    return prepare(find_judging(args.target), args.count)
 
 
 def _template(given: str | None) -> str:

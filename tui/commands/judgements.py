@@ -67,15 +67,16 @@ def _of_file(given: str) -> tuple[dict[str, str], Results]:
 
 
 def _of_run(target: str) -> tuple[dict[str, str], Results]:
+    from core.judging.place import find_judging
     from core.judging.results import results
     from core.judging.session import load
     from core.judging.votes import read_votes
-    from core.runs.folder import find_run
 
-    folder = find_run(target)
-    session = load(folder.path)
+    judging = find_judging(target)
+    session = load(judging)
     if session is None:
         raise DiapasonError(
-            "nothing was judged on this run yet", where=folder.id, hint=f"`diapason judge {folder.name}` begins it."
+            "nothing was judged on this run yet", where=judging.name, hint=f"`{judging.command}` begins it."
         )
-    return {"run": folder.id}, results(session, read_votes(session))
+    about = {"run": judging.run.name} if judging.run else {"judging": judging.name}
+    return about, results(session, read_votes(session))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual.content import Content
 
 from core.errors import DiapasonError
 from core.text import visible
-
-if TYPE_CHECKING:
-    from core.judging.diff import Parts
 
 Span = tuple[str, str]
 
@@ -38,15 +35,6 @@ def _said(message: dict[str, Any]) -> str:
     if calls:
         text = f"{text}\n{json.dumps(calls, ensure_ascii=False)}".strip()
     return visible(text, newlines=True)
-
-
-def answer_content(text: str, parts: Parts | None = None) -> Content:
-    """An answer; with `parts` (from `word_diff`) the words that the other lacks are underlined and bold."""
-    if not text.strip():
-        return Content.assemble(("(an empty answer)", "italic $text-muted"))
-    if parts is None:
-        return Content(visible(text, newlines=True))
-    return Content.assemble(*((part, "bold underline" if changed else "") for part, changed in parts))
 
 
 def error_content(error: DiapasonError) -> Content:
