@@ -45,8 +45,24 @@ class Standing:
         return [verdict == "win" for verdict in self.verdicts.values() if verdict in ("win", "loss")]
 
 
+def majority(labels: Sequence[str], one: str, other: str) -> str:
+    """What a prompt's judges say together: what most of them said; where two things were said equally often, the
+    side that more of them picked, else ``tie``.
+
+    Args:
+        labels: `one`, `other`, ``tie`` or ``both_bad``, at least one.
+    """
+    counts = Counter(labels)
+    (most, often), *rest = counts.most_common(2)
+    if not rest or rest[0][1] < often:
+        return most
+    if counts[one] == counts[other]:
+        return "tie"
+    return one if counts[one] > counts[other] else other
+
+
 def standing(judgements: Iterable[Judgement], candidate: str, baseline: str) -> Standing:
-    """One verdict a prompt: the side that more judgements about it picked, else a tie (both bad where all say so).
+    """One verdict and one score a prompt: the verdict is the `majority` of what was said about it.
 
     Repeats and skips do not count; judgements of other sides are passed over.
     """
@@ -56,14 +72,11 @@ def standing(judgements: Iterable[Judgement], candidate: str, baseline: str) -> 
             given.setdefault(each.prompt, []).append(each)
     verdicts: dict[str, str] = {}
     scores: dict[str, float] = {}
+    named = {candidate: "win", baseline: "loss"}
     for prompt, own in given.items():
-        points = math.fsum(_points(each, candidate) for each in own)
-        scores[prompt] = points / len(own)
-        half = len(own) / 2
-        if points != half:
-            verdicts[prompt] = "win" if points > half else "loss"
-        else:
-            verdicts[prompt] = "both_bad" if all(each.verdict == "both_bad" for each in own) else "tie"
+        scores[prompt] = math.fsum(_points(each, candidate) for each in own) / len(own)
+        said = majority([each.winner or each.verdict for each in own], candidate, baseline)
+        verdicts[prompt] = named.get(said, said)
     identical = sum(all(each.identical for each in own) for own in given.values())
     return Standing(verdicts, scores, identical)
 
