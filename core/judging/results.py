@@ -245,14 +245,18 @@ class Results:
         return agreement.by_item(self.judgements)
 
     @cached_property
+    def _coded(self) -> dict[agreement.Item, dict[str, str]]:
+        return agreement.coded(self.by_item)
+
+    @cached_property
     def agreements(self) -> list[agreement.Agreement]:
         """Of each two judges with a pair in common."""
-        return agreement.pairwise(self.by_item)
+        return agreement.pairwise(self._coded)
 
     @cached_property
     def alpha(self) -> float | None:
         """Krippendorff's alpha of all judges."""
-        return agreement.krippendorffs_alpha(said.values() for said in agreement.coded(self.by_item).values())
+        return agreement.krippendorffs_alpha(said.values() for said in self._coded.values())
 
     @cached_property
     def disagreements(self) -> list[agreement.Disagreement]:

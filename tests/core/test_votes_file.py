@@ -122,11 +122,12 @@ def test_what_csv_writes_is_read_back_or_refused_by_name(
     results_of(found).to_json()
 
 
-def test_100_000_rows_take_seconds(tmp_path: Path) -> None:
-    rows = "".join(f"p{n},a,b,{WINNERS[n % 3]},j{n % 7},{n % 90},{n % 70},t{n % 4}\n" for n in range(100_000))
+def test_20_000_rows_take_no_time(tmp_path: Path) -> None:
+    rows = "".join(f"p{n},a,b,{WINNERS[n % 3]},j{n % 7},{n % 90},{n % 70},t{n % 4}\n" for n in range(20_000))
     begin = time.process_time()
     found = results_of(
         read(tmp_path, "prompt,left,right,winner,judge,left_length,right_length,topic\n" + rows)
     ).to_json()
-    assert time.process_time() - begin < 20
-    assert found["decisive"] == 66_667 and len(found["slices"]["topic"]) == 4
+    # A second on a quiet machine, `bench/judgements.py` says; processor time on a crowded one is several times that.
+    assert time.process_time() - begin < 10
+    assert found["decisive"] == 13_334 and len(found["slices"]["topic"]) == 4
