@@ -46,7 +46,8 @@ class Part:
 class Results:
     """The standing of one judging. What takes time is worked out when it is asked for.
 
-    With several judges a prompt has one verdict, that of most of them (`majority`). Intervals and tests are over prompts. Repeats count for self-consistency only.
+    With several judges a prompt has one verdict, that of most of them (`majority`). Intervals and tests are over
+    prompts. Repeats count for self-consistency only.
 
     Attributes:
         judgements: all of them, also skips and repeats.
