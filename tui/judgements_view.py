@@ -45,10 +45,8 @@ def table(rows: list[tuple[str, ...]], indent: str = "  ") -> list[str]:
     widths = [max(cells(visible(row[column])) for row in rows) for column in range(len(rows[0]))] if rows else []
     made: list[str] = []
     for row in rows:
-        parts = [
-            text + " " * (width - cells(visible(text))) if column == 0 else " " * (width - cells(visible(text))) + text
-            for column, (text, width) in enumerate(zip(row, widths))
-        ]
+        gaps = [" " * (width - cells(visible(text))) for text, width in zip(row, widths)]
+        parts = [row[0] + gaps[0], *(gap + text for gap, text in zip(gaps[1:], row[1:]))]
         made.append(indent + "  ".join(parts).rstrip())
     return made
 
@@ -116,8 +114,8 @@ def _rates(found: Results) -> list[str]:
         return ["", f"The table of all {len(order)} × {len(order)} win rates is in --json."]
     rows = [("won by the side in front, %", *(str(number) for number in range(1, len(order) + 1)))]
     for number, side in enumerate(order, 1):
-        cells_of = [percent(ranking.rates[side, other][0]) if (side, other) in ranking.rates else "·" for other in order]
-        rows.append((f"{number:>2}  {shorten(found.label(side), _NAME)}", *cells_of))
+        rates = [percent(ranking.rates[side, other][0]) if (side, other) in ranking.rates else "·" for other in order]
+        rows.append((f"{number:>2}  {shorten(found.label(side), _NAME)}", *rates))
     return ["", *table(rows)]
 
 
@@ -160,7 +158,8 @@ def _stand(found: Results, part: Part) -> str:
         best = list(part.scores.items())[:3]
         return ", ".join(f"{shorten(found.label(side), _NAME)} {percent(score)} %" for side, score in best)
     counts = part.standing.counts
-    return f"{found.label(found.candidate)} won {counts['win']} of {counts['win'] + counts['loss']}: {_short(part.share)}"
+    of = counts["win"] + counts["loss"]
+    return f"{found.label(found.candidate)} won {counts['win']} of {of}: {_short(part.share)}"
 
 
 def _short(share: Share | None) -> str:
@@ -170,10 +169,10 @@ def _short(share: Share | None) -> str:
 def _reasons(found: Results) -> list[str]:
     if not found.reasons:
         return []
-    rows = [
-        (shorten(reason, _NAME), f"{said.total():,}", ", ".join(f"{_said(found, what)} {count}" for what, count in said.most_common(4)))
-        for reason, said in found.reasons.items()
-    ]  # fmt: skip
+    rows: list[tuple[str, ...]] = []
+    for reason, said in found.reasons.items():
+        told = ", ".join(f"{_said(found, what)} {count}" for what, count in said.most_common(4))
+        rows.append((shorten(reason, _NAME), f"{said.total():,}", told))
     return ["", "reasons given:", *table(rows)]
 
 
@@ -186,15 +185,17 @@ def _judges(found: Results) -> list[str]:
     if len(found.judges) > 1:
         names = list(found.judges)[:_MOST_JUDGES]
         told += ["", "judges:"]
-        told += table([
-            (shorten(name or "(nobody named)", _NAME), ", ".join(f"{key.replace('_', ' ')} {n}" for key, n in found.judges[name].items()))
-            for name in names
-        ])  # fmt: skip
+        rows: list[tuple[str, ...]] = []
+        for name in names:
+            own = ", ".join(f"{key.replace('_', ' ')} {number}" for key, number in found.judges[name].items())
+            rows.append((shorten(name or "(nobody named)", _NAME), own))
+        told += table(rows)
         told += _more(len(found.judges) - len(names), "judges")
     told += agreement(found)
     for judge, habit in found.consistency.items():
         if judge:
-            told.append(f"{judge} judged {habit.count} of {habit.trials} swapped pairs alike: {share_text(habit.share)}")
+            alike = f"{habit.count} of {habit.trials} swapped pairs alike"
+            told.append(f"{judge} judged {alike}: {share_text(habit.share)}")
     return told
 
 
@@ -206,13 +207,14 @@ def agreement(found: Results) -> list[str]:
     told = ["", f"agreement: Krippendorff's alpha {alpha} (nominal)"]
     for each in found.agreements[:_MOST_JUDGES]:
         kappa = "–" if each.kappa is None else f"{each.kappa:.2f}"
-        told.append(f"  {each.judges[0]} and {each.judges[1]}: kappa {kappa}, alike on {_short(each.alike)} of {each.pairs:,}")
+        both = f"{each.judges[0]} and {each.judges[1]}"
+        told.append(f"  {both}: kappa {kappa}, alike on {_short(each.alike)} of {each.pairs:,}")
     told += _more(len(found.agreements) - _MOST_JUDGES, "pairs of judges")
     if found.disagreements:
         told.append(f"to talk about: {len(found.disagreements):,} pairs")
         for each in found.disagreements[:_MOST_DISAGREEMENTS]:
             said = ", ".join(f"{judge}: {_said(found, what)}" for judge, what in sorted(each.said.items())[:4])
-                shown = found.prompts.get(each.prompt, each.prompt)
+            shown = found.prompts.get(each.prompt, each.prompt)
             told.append(f"  {shorten(visible(shown), _PROMPT)}  {said}")
         told += _more(len(found.disagreements) - _MOST_DISAGREEMENTS, "pairs")
     return told

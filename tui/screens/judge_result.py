@@ -134,8 +134,7 @@ def _strength(bound: Bound, scale: float, room: int) -> list[Span]:
     def place(value: float) -> float:
         return min(1.0, max(0.0, (value / scale + 1) / 2))
 
-    low = bound.value if bound.low is None and bound.high is None else bound.low if bound.low is not None else -scale
-    high = (
-        bound.value if bound.low is None and bound.high is None else bound.high if bound.high is not None else scale
-    )
+    open_ends = (bound.value, bound.value) if bound.low is None and bound.high is None else (-scale, scale)
+    low = open_ends[0] if bound.low is None else bound.low
+    high = open_ends[1] if bound.high is None else bound.high
     return _line(place(bound.value), place(low), place(high), room)

@@ -53,6 +53,15 @@ def by_item(judgements: Iterable[Judgement]) -> dict[Item, dict[str, str]]:
     return found
 
 
+def coded(items: dict[Item, dict[str, str]]) -> dict[Item, dict[str, str]]:
+    """`items` with each side as ``0`` or ``1`` by the alphabet of its pair: chance agreement is within a pair."""
+    found: dict[Item, dict[str, str]] = {}
+    for item, said in items.items():
+        code = {side: str(number) for number, side in enumerate(sorted(item[1]))}
+        found[item] = {judge: code.get(what, what) for judge, what in said.items()}
+    return found
+
+
 def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float | None:
     """Cohen's kappa of two raters' labels of the same items, (pₒ − pₑ) / (1 − pₑ); None where chance explains all.
 
@@ -74,20 +83,20 @@ def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float
 def pairwise(items: dict[Item, dict[str, str]]) -> list[Agreement]:
     """The agreement of each two judges who judged a pair in common, most pairs first."""
     shared: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
-    for said in items.values():
+    for said in coded(items).values():
         for pair in combinations(sorted(said), 2):
             ours, theirs = shared.setdefault(pair, ([], []))
             ours.append(said[pair[0]])
             theirs.append(said[pair[1]])
-    found = [
-        Agreement(pair, len(ours), wilson(sum(a == b for a, b in zip(ours, theirs)), len(ours)), cohens_kappa(ours, theirs))
-        for pair, (ours, theirs) in shared.items()
-    ]  # fmt: skip
+    found: list[Agreement] = []
+    for pair, (ours, theirs) in shared.items():
+        alike = wilson(sum(a == b for a, b in zip(ours, theirs)), len(ours))
+        found.append(Agreement(pair, len(ours), alike, cohens_kappa(ours, theirs)))
     return sorted(found, key=lambda each: (-each.pairs, each.judges))
 
 
 def krippendorffs_alpha(items: Iterable[Iterable[str]]) -> float | None:
-    """Krippendorff's alpha (nominal) of the labels given to each item, by evalica; None where nothing can be compared.
+    """Krippendorff's alpha (nominal) of the labels given to each item, by evalica; None where nothing compares.
 
     K. Krippendorff, Content Analysis (4th ed., 2018), chapter 12. Items with one label are left out, as it asks.
     """

@@ -35,7 +35,7 @@ class Standing:
 
     @property
     def score(self) -> Share | None:
-        """The mean score with its Wilson interval: scores between 0 and 1 vary at most as a coin of their mean does."""
+        """The mean score with its Wilson interval: no score between 0 and 1 varies more than a coin."""
         total = len(self.scores)
         return wilson(min(float(total), math.fsum(self.scores.values())), total)
 
@@ -46,7 +46,7 @@ class Standing:
 
 
 def standing(judgements: Iterable[Judgement], candidate: str, baseline: str) -> Standing:
-    """One verdict for each prompt: the side that more judgements about it picked, else a tie (both bad where all say so).
+    """One verdict a prompt: the side that more judgements about it picked, else a tie (both bad where all say so).
 
     Repeats and skips do not count; judgements of other sides are passed over.
     """

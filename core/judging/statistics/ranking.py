@@ -234,7 +234,7 @@ def _parts(edges: NDArray[np.bool_], *, directed: bool) -> list[list[int]]:
 
 
 def _tells_order(count: Floats) -> bool:
-    """Whether γ is more than a shift of the β: not where every side that met another always stood on one side of it."""
+    """Whether γ is more than a shift of the β: not where sides that met always stood the same way round."""
     import numpy as np
 
     m = len(count)
