@@ -247,7 +247,7 @@ class Results:
     @cached_property
     def alpha(self) -> float | None:
         """Krippendorff's alpha of all judges."""
-        return agreement.krippendorffs_alpha(said.values() for said in self.by_item.values())
+        return agreement.krippendorffs_alpha(said.values() for said in agreement.coded(self.by_item).values())
 
     @cached_property
     def disagreements(self) -> list[agreement.Disagreement]:
@@ -360,7 +360,7 @@ def mean_scores(judgements: Sequence[Judgement]) -> dict[str, tuple[float, int]]
 
 
 def results_of(judgements: Sequence[Judgement]) -> Results:
-    """The standing of judgements made elsewhere, sides in the order of the alphabet (base before all, tuned after)."""
+    """The standing of judgements made elsewhere, sides by the alphabet, but base first and tuned last."""
     order = {BASELINE: 0, CANDIDATE: 2}
     found = tuple(sorted(sides(judgements), key=lambda side: (order.get(side, 1), side)))
     items = {(each.prompt, frozenset((each.left, each.right))) for each in judgements if not each.identical}

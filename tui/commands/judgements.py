@@ -21,9 +21,9 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "judgements",
         help="what the votes say: wins, ties, intervals, when to stop, agreement, ranking",
-        description="Of two sides: wins, losses, ties and both-bad by name, the share of decisive pairs with its 95 % "
-        "Wilson interval, the exact sign test, a stopping rule that holds however often one looks, and what slot and "
-        "length did. Of more: Bradley-Terry strengths. Of several judges: their agreement.",
+        description="Of two sides: wins, losses, ties and both-bad by name, the share of decisive pairs with its "
+        "95 % Wilson interval, the exact sign test, a stopping rule that holds however often one looks, and what "
+        "slot and length did. Of more: Bradley-Terry strengths. Of several judges: their agreement.",
     )
     parser.add_argument("target", nargs="?", metavar="NAME|RUN", help="a run: id, unique prefix, name, or `last`")
     parser.add_argument(
