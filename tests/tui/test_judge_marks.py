@@ -97,9 +97,9 @@ async def test_what_was_not_read_to_its_end_needs_a_second_press(monkeypatch: py
     run = a_run(answer_rows(4, base=lambda row: LONG, tuned=lambda row: f"Short {row}."))
     async with judging(run) as pilot:
         await pilot.press("1")
-        await until(pilot, lambda: "not read to its end: 1 again if you are sure" in shown(pilot.app))
+        await until(pilot, lambda: "1 again if you are sure: not read to its end" in shown(pilot.app))
         await pilot.press("t")
-        await until(pilot, lambda: "not read to its end: t again" in shown(pilot.app))
+        await until(pilot, lambda: "t again if you are sure" in shown(pilot.app))
         assert standing(run) == []
         await press_verdict(pilot, "t")
         assert standing(run) == ["tie"]

@@ -278,7 +278,7 @@ class JudgeScreen(AfterScreen):
             return
         if verdict != "skip" and not self.view.seen and self._unsure != verdict:
             self._unsure = verdict
-            self.draw_top(f" · not read to its end: {key} again if you are sure")
+            self.draw_top(f" · {key} again if you are sure: not read to its end")
             return
         dwell = time.monotonic() - drawn_at
         # In a thread, so that a slow disk holds up the next pair but not the terminal.
