@@ -74,7 +74,10 @@ def test_what_is_not_enough_says_what_is_missing() -> None:
     text = "\n".join(lines(results_of(few)))
     assert "Not enough to stop yet: 10 of 10 would be; a true 60/40 would need about" in text
     assert "equal length" not in text and "longer answer won:     –" in text
-    assert page(results_of([])).startswith("no pair is judged yet")
+    for sides in (("base", "tuned"), ("a", "b", "c")):
+        nothing = Results([], sides, pairs=5, left=5)
+        assert page(nothing).startswith("no pair is judged yet") and lines(nothing)[0] == "no pair is judged yet"
+        assert nothing.to_json()["complete"] is False
     ties = [Judgement("a", str(n), "base", "tuned", "tie") for n in range(3)]
     assert "no side won any of the 3 pairs" in page(results_of(ties))
 
