@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from textual.content import Content
 
+from core.data.dataset import fingerprint
+from core.judging.desk import Desk
 from core.judging.judgement import Judgement
 from core.judging.results import Results, results_of
+from tests.judging_run import answer_rows, make_run
 from tui.cli import run as diapason
 from tui.judgements_view import lines
 from tui.screens.judge_result import result_content
@@ -108,6 +111,33 @@ def test_wild_names_and_prompts_are_inert(tmp_path: Path, capsys: pytest.Capture
     assert "[bold red]x[/]" in shown and not set("\x1b\x07\u202e") & set(shown)
 
 
+def test_slices_by_a_field_of_the_test_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIAPASON_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LOGNAME", "ann")
+    run = make_run(tmp_path / "home" / "runs", answer_rows(12), name="support")
+    data = tmp_path / "test.jsonl"
+    data.write_text("".join(json.dumps({"prompt": f"q{n}", "completion": "a", "meta": {"topic": f"t{n % 2}"}}) + "\n"
+                            for n in range(12)))  # fmt: skip
+    spec = json.loads((run / "spec.json").read_text())
+    (run / "spec.json").write_text(json.dumps({**spec, "data": {"test": fingerprint(data)}}))
+    desk = Desk(run)
+    while pair := desk.next_pair():
+        # tuned wins the odd rows only.
+        wanted = "tuned" if pair.row % 2 else "base"
+        desk.vote(pair, "left" if pair.left == wanted else "right")
+    desk.close()
+    assert diapason(["judgements", "support", "--by", "meta.topic", "--json"]) == 0
+    parts = json.loads(capsys.readouterr().out)["slices"]["meta.topic"]
+    assert [(part["value"], part["wins"], part["losses"]) for part in parts] == [("t0", 0, 6), ("t1", 6, 0)]
+    assert diapason(["judgements", "support", "--by", "nothing"]) == 2
+    assert "no test row has the field `nothing`" in capsys.readouterr().err
+    data.write_text("")
+    assert diapason(["judgements", "support", "--by", "meta.topic"]) == 1
+    assert "other rows than those judged" in capsys.readouterr().err
+
+
 def test_the_command_on_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "votes.csv"
     path.write_text("prompt,left,right,winner,topic\n" + "".join(f"{n},a,b,left,t\n" for n in range(12)))
@@ -116,6 +146,10 @@ def test_the_command_on_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert document["schema"] == 1 and document["votes"] == str(path) and document["session"] is None
     assert (document["candidate"], document["wins"], document["losses"]) == ("b", 0, 12)
     assert document["stopping"]["at"] == {"ahead": 9, "of": 9}
+    assert diapason(["judgements", "--votes", str(path), "--by", "topic"]) == 0
+    assert "by topic:" in capsys.readouterr().out
+    assert diapason(["judgements", "--votes", str(path), "--by", "label"]) == 2
+    assert "no judgement has the field `label`" in capsys.readouterr().err
     path.write_text("prompt,left,right,winner\n1,a,b,first\n")
     assert diapason(["judgements", "--votes", str(path)]) == 2
     assert f"{path}:2: winner is `first`; allowed are left, right, tie, both_bad" in capsys.readouterr().err
