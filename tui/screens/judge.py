@@ -193,11 +193,9 @@ class JudgeScreen(AfterScreen):
         from core.judging.statistics.stopping import enough
 
         assert self.desk is not None
-        arms = self.desk.session.arms
-        if len(arms) > 2:
-            return False
-        wins = self.desk.wins()
-        return enough(wins.get(arms[0], 0), wins.get(arms[1], 0))
+        arms, wins = self.desk.session.arms, self.desk.wins()
+        first, second = (wins.get(arm, 0) for arm in arms[:2])
+        return len(arms) == 2 and enough(first, second)
 
     def on_key(self, event: Key) -> None:
         """Keep the time of the key for the action that it leads to; a capital letter toggles its reason."""
