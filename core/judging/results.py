@@ -329,6 +329,12 @@ class Results:
 
         return list(ranking(self.scored, resamples=0).strengths)
 
+    def worked_out(self) -> Results:
+        """This, with all that takes time done: for a thread, before a screen draws it."""
+        self.cautions()
+        _ = (self.slices, self.reasons, self.by_order, self.needed, self.share_any_time)
+        return self
+
     def label(self, side: str) -> str:
         """What a side is called in a sentence: base and tuned are, others by their name."""
         return side if side in (CANDIDATE, BASELINE) else self.names.get(side, side)
