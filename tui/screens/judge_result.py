@@ -12,7 +12,7 @@ from core.text import cells, shorten, visible
 from tui import judgements_view
 
 if TYPE_CHECKING:
-    from core.judging.results import Results
+    from core.judging.outcome import Results
     from core.judging.statistics import Share
     from core.judging.statistics.ranking import Bound, Ranking
     from tui.actions import Action
@@ -110,7 +110,7 @@ def _ranked(found: Results, width: int) -> list[Span]:
         name = shorten(visible(found.label(side)), _RANKED_WIDTH)
         spans.append((f"{rank:>2}  {name}{' ' * (_RANKED_WIDTH - cells(name))}", "$foreground"))
         spans.append((f"{bound.value:>+8.2f}  ", "bold"))
-        spans.append((f"{judgements_view.interval(bound):>16}  ", "$text-muted"))
+        spans.append((f"{wording.bounds(bound):>16}  ", "$text-muted"))
         spans += _strength(bound, scale, room)
         spans.append(("\n", ""))
     more = len(ranking.strengths) - _MOST_RANKED
