@@ -30,7 +30,7 @@ def results(session: Session, votes: Votes) -> Results:
     found = judgements_of(session, votes)
     seen = {(each.prompt, frozenset((each.left, each.right))) for each in found if not each.identical}
     told = {(str(pair.row), frozenset(pair.answers)) for pair in session.asked if pair.telling}
-    counted = {(each.prompt, frozenset((each.left, each.right))) for each in found if each.verdict != "skip"}
+    met = {(each.prompt, frozenset((each.left, each.right))) for each in found if told and each.verdict != "skip"}
     return Results(
         found,
         session.arms,
@@ -41,7 +41,7 @@ def results(session: Session, votes: Votes) -> Results:
         left=len(session.asked) - len(seen),
         notes=sum(bool(text) for text in votes.notes.values()),
         answers_changed=session.answers_changed(),
-        telling=len(told & counted),
+        telling=len(told & met),
         rater=read_rater(session),
     )
 

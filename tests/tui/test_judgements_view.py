@@ -12,7 +12,7 @@ from textual.content import Content
 from core.data.dataset import fingerprint
 from core.judging.desk import Desk
 from core.judging.judgement import Judgement
-from core.judging.results import Results, results_of
+from core.judging.results import Results, results, results_of
 from tests.judging_run import answer_rows, make_run
 from tui.cli import run as diapason
 from tui.judgements_view import lines
@@ -136,6 +136,18 @@ def test_slices_by_a_field_of_the_test_rows(
     data.write_text("")
     assert diapason(["judgements", "support", "--by", "meta.topic"]) == 1
     assert "other rows than those judged" in capsys.readouterr().err
+
+
+def test_answers_that_name_their_model_are_told(tmp_path: Path) -> None:
+    rows = answer_rows(6, tuned=lambda row: "As a fine-tuned model I say yes." if row < 3 else f"Yes, {row}.")
+    desk = Desk(make_run(tmp_path, rows, name="zebrafish"), judge="ann")
+    while pair := desk.next_pair():
+        # Row 0 is only skipped: nothing rests on it.
+        desk.vote(pair, "skip" if pair.row == 0 else "left")
+    desk.close()
+    found = results(desk.session, desk.votes).worked_out()
+    assert found.telling == 2 and (found.judged, found.skipped, found.left) == (5, 1, 0)
+    assert "In 2 pairs an answer names its model: these were not blind." in found.cautions()
 
 
 def test_the_command_on_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
