@@ -103,12 +103,11 @@ class AnswerView(ScrollView, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         """One line of the view."""
-        width = self.scrollable_content_region.width
+        width, style = self.scrollable_content_region.width, self.visual_style
         number = y + self.scroll_offset.y
-        if not 0 <= number < len(self._lines):
-            return Strip.blank(width, self.visual_style.rich_style)
-        strips = Visual.to_strips(self, self._lines[number], width, 1, self.visual_style, pad=True)
-        return strips[0] if strips else Strip.blank(width, self.visual_style.rich_style)
+        line = self._lines[number] if 0 <= number < len(self._lines) else None
+        strips = Visual.to_strips(self, line, width, 1, style, pad=True) if line else []
+        return strips[0] if strips else Strip.blank(width, style.rich_style)
 
 
 class PairView(Vertical):
