@@ -55,7 +55,7 @@ def _line(low: float, value: float, high: float, least: float, most: float, room
 
 
 def slices(scores: SliceScores, fields: Sequence[str], width: int) -> Content:
-    """The arms by slice on the metric on which tuned and base are compared, with a mark where tuning made it worse."""
+    """The arms by slice on the metric on which tuned and base are compared, marked where tuning made it worse."""
     metric = scores.compared
     info = scores.infos[metric]
     name = max(10, min(24, width // 4))
@@ -70,8 +70,11 @@ def slices(scores: SliceScores, fields: Sequence[str], width: int) -> Content:
     parts: list[Part] = [
         (visible(f"{info.label} {arrow(info)} by {scores.by}\n"), "bold"),
         (told + "\n\n", "$error" if turned else "$text-muted"),
-        left("", name), right("rows", 6, "$text-muted"), *(right(arm, each, "$text-muted") for arm in scores.arms), "\n",
-    ]  # fmt: skip
+        left("", name),
+        right("rows", 6, "$text-muted"),
+        *(right(arm, each, "$text-muted") for arm in scores.arms),
+        "\n",
+    ]
     for value, part in scores.ranked():
         parts += [left(value, name), right(count(part.rows), 6, "$text-muted")]
         for arm in scores.arms:
@@ -173,8 +176,8 @@ def _confusion(labels: list[str], matrix: list[list[int]], arm: str, width: int)
     """The matrix where it fits, else the pairs that are confused most."""
     each = 7
     if len(labels) <= _MATRIX and (len(labels) + 1) * each + 14 <= width:
-        parts: list[Part] = [(visible(f"confusion matrix of {arm}: a row what was wanted, a column what was named\n"), ""),
-                             left("", 14)]  # fmt: skip
+        told = f"confusion matrix of {arm}: a row what was wanted, a column what was named\n"
+        parts: list[Part] = [(visible(told), ""), left("", 14)]
         parts += [right(label, each, "$text-muted") for label in [*labels, "other"]]
         for place, (label, line) in enumerate(zip(labels, matrix, strict=True)):
             parts += ["\n", left(label, 14, "$text-muted")]
