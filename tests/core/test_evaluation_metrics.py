@@ -271,7 +271,7 @@ def test_the_modules_and_an_own_one_load_by_path_without_a_hub(tmp_path: Path) -
     assert found == pytest.approx(expected)
     # An evaluate.Metric computes anew for each resample: fewer of them.
     assert {name: value for name, (value, _, _) in values.items()} == {"share": 0.5, "squared": 0.25}
-    assert draws == [200, 200] and values["share"][1] < 0.4 < 0.6 < values["share"][2]
+    assert draws == [1000, 1000] and values["share"][1] < 0.4 < 0.6 < values["share"][2]
     assert f"{broken}:12: this metric fails: ZeroDivisionError" in told
 
 
