@@ -18,11 +18,13 @@ _NAME, _LEAST = 16, 10
 
 
 def answer_text(result: EvaluationResult, *, short: bool) -> Content:
-    """The answer in full, and what a thousand answers cost; `short`: the cost alone, below the headline."""
+    """The answer in full, and what a thousand answers cost; `short`: the cost alone, below the headline. Before it
+    the arms that failed."""
+    parts: list[Part] = [(visible(f"✗ {arm} failed: {why}") + "\n", "$error") for arm, why in result.failed.items()]
     found = answer(result)
     if found is None:
-        return Content()
-    parts: list[Part] = [(visible(line) + "\n", "") for line in (() if short else found.lines)]
+        return Content.assemble(*parts).rstrip()
+    parts += [(visible(line) + "\n", "") for line in (() if short else found.lines)]
     costs = [(arm.name, cost_of(arm, memory=not short)) for arm in (found.tuned, found.rival)]
     told = "; ".join(f"{name} {cost}" for name, cost in costs if cost)
     if told:

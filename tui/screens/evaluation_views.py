@@ -103,8 +103,11 @@ def costs(result: EvaluationResult, width: int) -> Content:
     parts += [right(_short(head) if each < 15 else head, each, "$text-muted") for head in table.head[1:]]
     for row in table.rows:
         parts += ["\n", left(row[0], name), *(right(cell, each) for cell in row[1:])]
-    parts.append(("\n\nSeconds: in batches, the loss of the references included where it was measured. Memory: the "
-                  "highest of the arm. Cut: answers that reached the longest length.", "$text-muted"))  # fmt: skip
+    told = (
+        "\n\nSeconds: of the batches that answered, of an endpoint those of each request. Memory: the highest while "
+    )
+    told += "the arm was at work, of the GPU or else of the process. Cut: answers that reached the longest length."
+    parts.append((told, "$text-muted"))
     return Content.assemble(*parts)
 
 
