@@ -27,8 +27,8 @@ def intervals(result: EvaluationResult, metric: str, width: int) -> Content:
     arms = [(arm, value) for arm in result.arms if (value := arm.metrics.get(metric)) is not None]
     name = min(28, max((cells(shorten(arm.name, 28)) for arm, _ in arms), default=4)) + 2
     room = max(10, width - name - 10)
-    low = min((value.low for _, value in arms), default=0.0)
-    high = max((value.high for _, value in arms), default=1.0)
+    low = min((min(value.low, value.value) for _, value in arms), default=0.0)
+    high = max((max(value.high, value.value) for _, value in arms), default=1.0)
     parts: list[Part] = [(f"{visible(info.label)} {arrow(info)}\n", "bold")]
     for arm, value in arms:
         line = _line(value.low, value.value, value.high, low, high, room)
@@ -38,8 +38,8 @@ def intervals(result: EvaluationResult, metric: str, width: int) -> Content:
     scale = f"{low:.{info.decimals}f}"
     end = f"{high:.{info.decimals}f}"
     parts += [" " * name, (scale + end.rjust(room - cells(scale)), "$text-muted"), "\n\n"]
-    parts += [metric_detail(result, metric), "\n\n", (visible("\n".join(how(result)), newlines=True), "$text-muted")]
-    return Content.assemble(*parts)
+    told = Content.styled(visible("\n".join(how(result)), newlines=True), "$text-muted")
+    return Content.assemble(*parts, metric_detail(result, metric), "\n\n", told)
 
 
 def _line(low: float, value: float, high: float, least: float, most: float, room: int) -> str:
