@@ -1,4 +1,4 @@
-"""Evaluation: did it get better, on what, and how sure are we?"""
+"""Evaluation: did it get better, on what, for whom, and how sure are we?"""
 
 from __future__ import annotations
 
@@ -10,58 +10,51 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from core.runs.folder import RunFolder, find_run
+from core.evaluation.result import EvaluationResult
+from core.evaluation.verdict import answer, headline
+from core.runs.folder import RunFolder
 from core.text import shorten, visible
-from tui.actions import Action
 from tui.format import count
 from tui.screens import evaluation_text as words
-from tui.screens.base import DiapasonScreen
-from tui.screens.evaluation_state import Case, Evaluation, EvaluationReader, verdict
+from tui.screens.evaluation_case import CaseView
+from tui.screens.evaluation_keys import ACTIONS, VIEWS
+from tui.screens.evaluation_pages import ViewsScreen
+from tui.screens.evaluation_state import Case, Evaluation, EvaluationReader
 from tui.widgets.page import Page
 from tui.widgets.rows import RowList
 
 EVERY_SECONDS = 1.0
-# How a filter is called → which rows it leaves.
-FILTERS = ("where answers differ", "tuned better", "tuned worse", "all")
+FILTERS = ("differ", "better", "worse", "all")
 
 
-class EvaluationScreen(DiapasonScreen):
-    """The arms of one run side by side, then the rows."""
+class EvaluationScreen(ViewsScreen):
+    """The arms of one run side by side, then the rows, or another view of them."""
 
     CSS_PATH = "evaluation.tcss"
-    HELP = "Did it get better, on what, and how sure are we? The arms answered the same test rows."
-    ACTIONS = (
-        Action("j", "judge", "judge", "Judge the answers blindly, pair by pair.", True, "why_no_answers"),
-        Action(
-            "f",
-            "filter",
-            "filter rows",
-            "Rows: where answers differ, tuned better, worse, all.",
-            True,
-            "why_no_answers",
-        ),
-        Action("e", "evaluate", "evaluate", "Evaluate on the test rows, or do it again.", True, "why_not_evaluate"),
-        Action("m", "monitor", "monitor", "Watch the run.", True),
-        Action("enter", "open_case", "open", "Show the row under the cursor whole.", False, "why_no_answers"),
+    HELP = (
+        "Is tuning better than a good prompt, on what, for whom, and how sure are we? All arms answered the same "
+        "test rows. The top line compares tuned with the best arm without tuning on the primary metric (★). ▲ ▼: "
+        "surely better or worse, p corrected by Holm. [ and ] choose the two arms whose answers stand side by side."
     )
+    ACTIONS = ACTIONS
 
     def __init__(self, run: RunFolder | str) -> None:
-        super().__init__()
-        self.folder = find_run(run) if isinstance(run, str) else run
+        super().__init__(run)
         self._reader = EvaluationReader(self.folder)
         self._reading = False
         self._filter = FILTERS[0]
-        self.found: Evaluation | None = None
 
     def compose_body(self) -> ComposeResult:
-        """The table, what the metric under the cursor says, the rows."""
+        """The answer, the table, what the metric under the cursor says, the rows; or one of the other views."""
         yield Static(id="state", markup=False)
+        yield Static(id="answer", markup=False)
         yield RowList(id="metrics")
         yield Static(id="about", markup=False)
         with Horizontal(id="rows"):
             with Vertical(id="list", classes="panel"):
                 yield RowList(id="cases")
-            yield Page("answers", id="case")
+            yield CaseView(id="case")
+        yield Page("", id="page")
 
     def on_mount(self) -> None:
         """Paint first, then read."""
@@ -97,13 +90,37 @@ class EvaluationScreen(DiapasonScreen):
         self._draw_state(found)
         self.set_class(found.result is None, "-empty")
         if fresh and found.result is not None:
-            self.top(_headline(found), Content.styled(f"{count(found.result.rows)} rows", "$text-muted"))
+            self._slices = None
+            self._choose_arms(found.result)
+            self._draw_top()
             metrics = self.query_one("#metrics", RowList)
             metrics.show(words.metric_rows(found.result))
             self._show_metric(metrics.current)
             self._draw_cases()
-            metrics.focus()
+            if self._view == VIEWS[0]:
+                metrics.focus()
+            else:
+                self._draw_page()
         self.refresh_keys()
+
+    def _choose_arms(self, result: EvaluationResult) -> None:
+        """The two arms side by side: as they were, else tuned and the arm that it is held against."""
+        names = [arm.name for arm in result.arms]
+        if not set(self._arms) <= set(names):
+            found = answer(result)
+            self._arms = (found.rival.name, found.tuned.name) if found else (names[0], names[-1])
+
+    def _draw_top(self) -> None:
+        result = self.result
+        if result is None:
+            return
+        told = headline(result) or f"{count(result.rows)} rows"
+        self.top(
+            Content.styled(visible(told), "$accent"), Content.styled(shorten(self.folder.name, 20), "$text-muted")
+        )
+        text = words.answer_text(result, short=self.has_class("-narrow"))
+        self.query_one("#answer", Static).update(text)
+        self.set_class(not text, "-no-answer")
 
     def _draw_state(self, found: Evaluation) -> None:
         state = self.query_one("#state", Static)
@@ -128,21 +145,30 @@ class EvaluationScreen(DiapasonScreen):
         found = self.found
         if found is None:
             return
+        left, right = self._arms
         cases = self._cases(found)
+        names = {
+            "differ": "rows that differ most", "all": "rows",
+            "better": f"rows: {right} better", "worse": f"rows: {right} worse",
+        }  # fmt: skip
         panel = self.query_one("#list")
-        panel.border_title = (
-            f"{count(len(cases))} rows {self._filter}" if self._filter != "all" else f"all {len(cases)} rows"
-        )
-        panel.border_subtitle = "tuned − base, nats a token"
-        self.query_one("#cases", RowList).show([words.case_row(case) for case in cases])
+        panel.border_title = visible(f"{count(len(cases))} {names[self._filter]}")
+        panel.border_subtitle = visible(f"{shorten(right, 16)} − {shorten(left, 16)}, nats a token")
+        self.query_one("#cases", RowList).show([words.case_row(case, left, right) for case in cases])
         self._show_case()
 
     def _cases(self, found: Evaluation) -> list[Case]:
-        if self._filter == "tuned better":
-            return sorted((case for case in found.cases if case.gain > 0), key=lambda case: -case.gain)
-        if self._filter == "tuned worse":
-            return sorted((case for case in found.cases if case.gain < 0), key=lambda case: case.gain)
-        return [case for case in found.cases if case.differ or self._filter == "all"]
+        left, right = self._arms
+        if self._filter == "better":
+            return sorted((case for case in found.cases if case.gain(*self._arms) > 0),
+                          key=lambda case: -case.gain(left, right))  # fmt: skip
+        if self._filter == "worse":
+            return sorted((case for case in found.cases if case.gain(*self._arms) < 0),
+                          key=lambda case: case.gain(left, right))  # fmt: skip
+        if self._filter == "differ":
+            return sorted((case for case in found.cases if case.differ(left, right)),
+                          key=lambda case: -case.distance(left, right))  # fmt: skip
+        return list(found.cases)
 
     @on(RowList.Moved, "#metrics")
     def _metric_moved(self, event: RowList.Moved) -> None:
@@ -161,27 +187,20 @@ class EvaluationScreen(DiapasonScreen):
         self.query_one("#cases").focus()
 
     def _show_metric(self, key: str | None) -> None:
-        found = self.found
-        if found is None or found.result is None or key is None:
+        result = self.result
+        if result is None or key is None:
             return
-        detail = words.metric_detail(found.result, key.removeprefix("metric:"))
-        self.query_one("#about", Static).update(Content("\n").join([detail, words.footnote(found.result)]))
+        metric, narrow = key.removeprefix("metric:"), self.has_class("-narrow")
+        detail = words.metric_detail(result, metric, 2 if narrow else 8)
+        lines = [detail] if narrow else [detail, words.footnote(result)]
+        self.query_one("#about", Static).update(Content("\n").join(lines))
 
     def _show_case(self) -> None:
         found, key = self.found, self.query_one("#cases", RowList).current
-        page = self.query_one("#case", Page)
         case = next((item for item in found.cases if f"case:{item.row}" == key), None) if found else None
-        if found is None or case is None or found.result is None:
-            page.show(Content.styled("no row", "$text-muted"))
-            return
-        page.show(words.case_text(case, [arm.name for arm in found.result.arms]))
-        page.scroll_home(animate=False)
+        self.query_one("#case", CaseView).show(case, *self._arms)
 
     # -- why a key cannot act -----------------------------------------------------------------------------
-
-    def why_no_answers(self) -> str | None:
-        """Answers come from an evaluation."""
-        return None if self.found and self.found.cases else f"{self.folder.name} is not evaluated yet"
 
     def why_not_evaluate(self) -> str | None:
         """Only a completed run, and one evaluation at a time."""
@@ -197,12 +216,20 @@ class EvaluationScreen(DiapasonScreen):
     # -- actions ------------------------------------------------------------------------------------------
 
     def action_back(self) -> None:
-        """From a row back to the list, else to the screen before."""
-        if self.has_class("-open") and self.has_class("-narrow"):
+        """From a view to the rows, from a row to the list, else to the screen before."""
+        if self._view != VIEWS[0]:
+            self._show_view(VIEWS[0])
+        elif self.has_class("-open"):
             self.remove_class("-open")
             self.query_one("#cases").focus()
         else:
             super().action_back()
+
+    def on_resize(self) -> None:
+        """The texts are made for a width."""
+        if self.result is not None:
+            self.call_after_refresh(self._draw_top)
+            self.call_after_refresh(self._draw_page)
 
     def action_judge(self) -> None:
         """Judge pairs."""
@@ -215,13 +242,35 @@ class EvaluationScreen(DiapasonScreen):
     def action_filter(self) -> None:
         """The next filter."""
         self._filter = FILTERS[(FILTERS.index(self._filter) + 1) % len(FILTERS)]
+        if self._view != VIEWS[0]:
+            self._show_view(VIEWS[0])
         self._draw_cases()
         self.query_one("#cases").focus()
 
     def action_open_case(self) -> None:
-        """The row whole; on a narrow screen in place of the list."""
+        """The row whole, in place of the table and, on a narrow screen, of the list."""
         self.add_class("-open")
-        self.query_one("#case").focus()
+        self.query_one("#right").focus()
+
+    def action_left_arm(self) -> None:
+        """The next arm on the left."""
+        self._turn(0)
+
+    def action_right_arm(self) -> None:
+        """The next arm on the right."""
+        self._turn(1)
+
+    def _turn(self, side: int) -> None:
+        """Another arm on one side: never that of the other side."""
+        result = self.result
+        if result is None:
+            return
+        names = [arm.name for arm in result.arms if arm.name != self._arms[1 - side]]
+        chosen = names[(names.index(self._arms[side]) + 1) % len(names)]
+        self._arms = (chosen, self._arms[1]) if side == 0 else (self._arms[0], chosen)
+        self._draw_cases()
+        self._draw_page()
+        self.say(f"{self._arms[0]} beside {self._arms[1]}")
 
     def action_evaluate(self) -> None:
         """Start an evaluation, after a question where there is a result already."""
@@ -261,8 +310,3 @@ def start_evaluation(folder: RunFolder) -> None:
         )
     job = evaluation_spec(make_recipe(spec["recipe"]), spec["data"])
     submit_job(job.pop("kind"), folder, **job)
-
-
-def _headline(found: Evaluation) -> Content:
-    assert found.result is not None
-    return Content.assemble((shorten(found.name, 30), "bold"), "  ", (visible(verdict(found.result)), "$accent"))
