@@ -81,7 +81,11 @@ def answer_and_score(job: Job) -> str:
             "data": {**fingerprint(Path(settings["test"]["path"])), "format": settings["test"].get("format")},
             "created": time.time(),
         }
-        write_json(job.folder / RESULT, summarise(job.folder.name, rows, asked, facts))
+        kinds = {item.example.kind for items in asked.values() for item in items}
+        about = {
+            arm.name: {"kind": arm.name.partition(":")[0], "model": info.name, "tokenizer": info.name} for arm in arms
+        }
+        write_json(job.folder / RESULT, summarise(job.folder.name, rows, kinds, facts, about))
     _publish(job, run / ("evaluation" if scored else "judging"))
     return "completed"
 
