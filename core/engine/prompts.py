@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -105,13 +106,14 @@ class Prompter:
             near = Neighbours(self._train, arm.shots)
             # The nearest stands next to the question, and is the last to be left out.
             found = [
-                self._with_examples(row, near.of(row.example, arm.shots), nearest_last=True) for row in self._each(rows)
+                self._with_examples(row, near.of(row.example, arm.shots), nearest_last=True)
+                for row in self._each(rows)
             ]
         elif arm.folder:
             library, told = self._library(arm.folder)
             found = [self._with_pieces(row, library) for row in self._each(rows)]
         else:
-            return list(rows), told
+            return [dataclasses.replace(row) for row in rows], told
         cut = [row.dropped for row in found if row.dropped]
         return found, {**told, "dropped": {"rows": len(cut), "pieces": sum(cut)}}
 
