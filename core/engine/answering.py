@@ -102,7 +102,7 @@ def answers(
         max_new_tokens: longest answer; shorter where `max_positions` leaves less room.
         batch_size: prompts answered at once, fewer where they are long.
         temperature: 0 takes the likeliest token each time; above, tokens are drawn from the likeliest that make up
-            `top_p` of the probability (arxiv.org/abs/1904.09751), by `seed` and the prompts that are answered at once.
+            `top_p` of the probability (arxiv.org/abs/1904.09751), by `seed` and the prompts that are asked together.
 
     Yields:
         For each batch (prompt's index, ids of its answer, whether a stop id ended it).

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from core.data.example import Example
+from core.engine.general_work import GENERAL, ask_general, general_rows
 from core.engine.job import Job, JobError, Stopped, describe
 from core.engine.locally import Decoding
-from core.engine.general_work import GENERAL, ask_general, general_rows
 from core.engine.models import Models, Owner
 from core.engine.prompts import Asked, Prompter, fits, plain, spoken
 from core.engine.sheet import Record, Sheet, earlier_answers, generate
