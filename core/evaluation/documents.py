@@ -188,8 +188,8 @@ class _Text(HTMLParser):
 
     _SKIPPED = frozenset({"script", "style", "template", "noscript", "svg"})
     _INLINE = frozenset({
-        "a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "dfn", "em", "font", "i", "img", "kbd", "label", "mark",
-        "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+        "a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "dfn", "em", "font", "i", "img", "kbd", "label",
+        "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
     })  # fmt: skip
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import DiapasonError
 from core.text import visible
+from tui.commands.evaluate_arms import add_arguments, wish_of
 
 if TYPE_CHECKING:
     from core.evaluation.result import Comparison, EvaluationResult, MetricInfo, Value
@@ -30,6 +31,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
     parser.add_argument("--data", metavar="FILE", type=Path, help="test rows (default: the run's own test part)")
+    add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
     parser.set_defaults(run=run)
 
@@ -47,13 +49,13 @@ def run(args: argparse.Namespace) -> int:
 
     folder = find_run(args.target)
     tuned_weights(folder)
-    spec = specify(folder, args.data)
-    result = existing(folder, spec)
+    spec = specify(folder, wish_of(args))
+    result = None if args.again else existing(folder, spec, any_arms=args.arms is None)
     if result is not None:
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(result.document["created"]))
         print(f"These weights were evaluated on these rows before ({made}); this is that result.", file=sys.stderr)
     else:
-        job = under_way(folder, spec) or start(folder, spec)
+        job = under_way(folder, spec) or start(folder, spec, again=args.again)
         _wait(job)
         document = read_json(job.path / "result.json")
         if not isinstance(document, dict):
