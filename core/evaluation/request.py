@@ -11,6 +11,7 @@ from typing import Any
 from core.data.dataset import fingerprint, open_dataset
 from core.errors import DiapasonError, UsageError
 from core.evaluation.arms import Arm, full_name, parse_arms
+from core.evaluation.catalog import measure
 from core.evaluation.resolve import arm_run, identity, probe, resolve, tuned_weights
 from core.evaluation.result import EvaluationResult, read_result, weights_fingerprint
 from core.home import expand
@@ -67,7 +68,8 @@ def specify(run: RunFolder, wish: Wish | None = None) -> dict[str, Any]:
     """The spec of the evaluation of `run` that `wish` asks for: by default that of its recipe, on its test rows.
 
     Raises:
-        DiapasonError: there are no test rows, a file cannot be read, or what an arm names is not there.
+        DiapasonError: there are no test rows, a file cannot be read, or there is no such metric or no such thing as
+            an arm names.
     """
     wish = wish or Wish()
     parts = run.spec()["data"]
@@ -84,6 +86,8 @@ def specify(run: RunFolder, wish: Wish | None = None) -> dict[str, Any]:
     changed = {"metrics": _files(wish.metrics), "primary": wish.primary, "general": wish.general, **wish.settings}
     values = recipe.evaluation.model_dump() | {name: value for name, value in changed.items() if value is not None}
     recipe = make_recipe(recipe.model_dump() | {"evaluation": values}, str(run.spec_file))
+    for metric in [*(recipe.evaluation.metrics or ()), *([recipe.evaluation.primary] if recipe.evaluation.primary else ())]:
+        measure(metric)
     spec = evaluation_spec(recipe, {**parts, "test": test})
     arms = parse_arms(spec["arms"] if wish.arms is None else wish.arms, endpoint_model=wish.endpoint_model)
     arms = resolve(arms, run, test.get("format"))

@@ -25,26 +25,23 @@ def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="measure base, few-shot base and tuned on rows that were not trained on",
-        description="Measure the base model, the base with examples in its prompt, and the tuned model on the run's "
-        "test rows, or on FILE. A result for the same weights, rows and settings is shown again, not made again.",
+        help="measure base, few-shot base, tuned and other arms on rows that were not trained on",
+        description="Measure several ways to answer on the run's test rows, or on FILE. A result for the same weights, "
+        "rows, arms and settings is shown again, not made again; where an arm is added, only its answers are made.",
     )
     parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
     parser.add_argument("--data", metavar="FILE", type=Path, help="test rows (default: the run's own test part)")
-<<<<<<< HEAD
     add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
-=======
     add_output(parser)
->>>>>>> ev1
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Find or make the result and print it.
+    """Find or make the result and print it; 1 where an arm failed.
 
     Raises:
-        DiapasonError: where there is no such run, it has no tuned model, or the job fails.
+        DiapasonError: where there is no such run, it has no tuned model, what an arm names is not there, or the job
+            fails.
     """
     from core.evaluation.request import existing, specify, start, tuned_weights, under_way
     from core.evaluation.result import parse_result
@@ -67,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             raise DiapasonError("the job left no result", where=job.id, hint=f"Its log is in {job.logs}.")
         result = parse_result(document)
     show(result, folder, args)
-    return 0
+    return 1 if result.document.get("failed") else 0
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
