@@ -85,8 +85,9 @@ def specify(run: RunFolder, wish: Wish | None = None) -> dict[str, Any]:
         )
     changed = {"metrics": _files(wish.metrics), "primary": wish.primary, "general": wish.general, **wish.settings}
     values = recipe.evaluation.model_dump() | {name: value for name, value in changed.items() if value is not None}
-    recipe = make_recipe(recipe.model_dump() | {"evaluation": values}, str(run.spec_file))
-    for metric in [*(recipe.evaluation.metrics or ()), *([recipe.evaluation.primary] if recipe.evaluation.primary else ())]:
+    recipe = make_recipe(recipe.model_dump() | {"evaluation": values}, "the options")
+    primary = recipe.evaluation.primary
+    for metric in [*(recipe.evaluation.metrics or ()), *([primary] if primary else ())]:
         measure(metric)
     spec = evaluation_spec(recipe, {**parts, "test": test})
     arms = parse_arms(spec["arms"] if wish.arms is None else wish.arms, endpoint_model=wish.endpoint_model)
