@@ -63,6 +63,11 @@ class Wish:
     endpoint: Endpoint = field(default_factory=Endpoint)
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    @property
+    def open(self) -> bool:
+        """Whether it names rows at most: any result on them will do."""
+        return self == Wish(data=self.data)
+
 
 def specify(run: RunFolder, wish: Wish | None = None) -> dict[str, Any]:
     """The spec of the evaluation of `run` that `wish` asks for: by default that of its recipe, on its test rows.
@@ -159,11 +164,11 @@ def _digest(metric: str) -> str | None:
         return None
 
 
-def existing(run: RunFolder, spec: dict[str, Any], *, any_arms: bool = False) -> EvaluationResult | None:
+def existing(run: RunFolder, spec: dict[str, Any], *, whatever: bool = False) -> EvaluationResult | None:
     """The run's result, where it is of these weights, rows, arms and settings and no arm of it failed.
 
     Args:
-        any_arms: of any arms that hold the tuned one.
+        whatever: of any arms and settings, where weights and rows are these.
     """
     result = read_result(run)
     if result is None or result.document.get("failed"):
@@ -171,8 +176,9 @@ def existing(run: RunFolder, spec: dict[str, Any], *, any_arms: bool = False) ->
     kept = result.document.get("asked")
     if not isinstance(kept, dict):
         return result if _same_as_before(run, spec, result) else None
-    if any_arms and isinstance(kept.get("arms"), dict):
-        spec = {**spec, "arms": list(kept["arms"])}
+    if whatever:
+        spec = {**spec, **{name: kept[name] for name in (*_SETTINGS, *_CHOICES, "rag") if name in kept}}
+        spec["arms"] = list(kept.get("arms") or spec["arms"])
     try:
         return result if kept == asked(run, spec) else None
     except (DiapasonError, UsageError):

@@ -51,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
     check_output(args)
     folder = find_run(args.target)
     tuned_weights(folder)
-    spec = specify(folder, wish_of(args))
-    result = None if args.again else existing(folder, spec, any_arms=args.arms is None)
+    wish = wish_of(args)
+    spec = specify(folder, wish)
+    result = None if args.again else existing(folder, spec, whatever=wish.open)
     if result is not None:
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(result.document["created"]))
         print(f"These weights were evaluated on these rows before ({made}); this is that result.", file=sys.stderr)
