@@ -127,7 +127,7 @@ def test_every_arm_answers_in_one_job_and_only_what_is_missing_is_made(home: Pat
         assert first.returncode == 1, first.stderr
         document = read_json(run / "evaluation" / "result.json")
         assert document["failed"].keys() == {"endpoint:far"} and "key" in document["failed"]["endpoint:far"]
-        assert document["failed"]["endpoint:far"] in " ".join(first.stdout.split())
+        assert f"The arm endpoint:far failed: {document['failed']['endpoint:far']}" in first.stderr
         names = ["base", "few-shot:2", "bm25:2", "rag:docs", "rag-tuned:docs", "tuned", "checkpoint:4", "run:other"]
         assert [arm["name"] for arm in document["arms"]] == names
         # The other run was trained on four of the eight rows: no arm is asked them.

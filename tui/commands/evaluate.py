@@ -26,8 +26,8 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "evaluate",
         help="measure base, few-shot base, tuned and other arms on rows that were not trained on",
-        description="Measure several ways to answer on the run's test rows, or on FILE. A result for the same weights, "
-        "rows, arms and settings is shown again, not made again; where an arm is added, only its answers are made.",
+        description="Measure several ways to answer on the run's test rows, or on FILE. A result for the same "
+        "weights, rows, arms and settings is shown again, not made again; where an arm is added, only its answers are made.",
     )
     parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
     parser.add_argument("--data", metavar="FILE", type=Path, help="test rows (default: the run's own test part)")
@@ -65,7 +65,12 @@ def run(args: argparse.Namespace) -> int:
             raise DiapasonError("the job left no result", where=job.id, hint=f"Its log is in {job.logs}.")
         result = parse_result(document)
     show(result, folder, args)
-    return 1 if result.document.get("failed") else 0
+    failed: dict[str, str] = result.document.get("failed") or {}
+    for arm, why in failed.items():
+        print(f"The arm {visible(arm)} failed: {visible(why)}", file=sys.stderr)
+    if failed:
+        print("Evaluate again: only the answers that are missing are made.", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
