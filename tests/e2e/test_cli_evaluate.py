@@ -160,12 +160,10 @@ def test_every_arm_answers_in_one_job_and_only_what_is_missing_is_made(home: Pat
     assert all(record.get("reused") for name in names for record in by_arm[name])
     assert [record["row"] for record in by_arm["endpoint:far"] if record.get("reused")] != []
     for record in by_arm["rag-tuned:docs"]:
-        assert 1 <= len(record["sources"]) < 9 and record["prompt_tokens"] <= 1024 - 12
+        assert 1 <= len(record["sources"]) <= 9 and record["prompt_tokens"] <= 1024 - 12
         assert all(piece["text"] and piece["source"] in ("where.md", "page.html") for piece in record["sources"])
     assert all(len(record["examples"]) == 2 for record in by_arm["bm25:2"])
-    assert {len(str(record["examples"])) for record in by_arm["few-shot:2"]} == {
-        len(str(by_arm["few-shot:2"][0]["examples"]))
-    }
+    assert all(record["examples"] == by_arm["few-shot:2"][0]["examples"] for record in by_arm["few-shot:2"])
     assert by_arm["tuned"][0]["nll"] != by_arm["checkpoint:4"][0]["nll"] != by_arm["base"][0]["nll"]
     asked = {record["prompt"][-1]["content"]: record["answer"] for record in by_arm["endpoint:far"]}
     assert all(answer == f"About {question}" for question, answer in asked.items())
