@@ -27,6 +27,7 @@ FORMATS: tuple[str, ...] = get_args(Format)
 METHODS: tuple[str, ...] = get_args(Method)
 #: Those that learn from judged answers: an adapter is trained against a frozen reference.
 PREFERENCE_METHODS = ("dpo", "kto")
+TUNING_METHODS = tuple(name for name in METHODS if name not in PREFERENCE_METHODS)
 # What these train with where the recipe says nothing else. One epoch, and a rate far below that of tuning: the DPO
 # paper's is 1e-6 for all weights (arxiv.org/abs/2305.18290, appendix B); adapters take more.
 _PREFERENCE_DEFAULTS = {"epochs": 1.0, "learning_rate": 5e-6}
@@ -146,7 +147,7 @@ class LossRecipe(_Section):
 
 
 class PreferenceRecipe(_Section):
-    """Training on judged answers: dpo (arxiv.org/abs/2305.18290) on pairs, kto (arxiv.org/abs/2402.01306) on verdicts."""
+    """Training on judged answers: dpo (arxiv.org/abs/2305.18290), or kto (arxiv.org/abs/2402.01306)."""
 
     beta: float = _field(
         0.1, "How closely the model keeps to its reference: the higher, the closer.",
@@ -187,12 +188,12 @@ class Recipe(_Section):
     name: str = _field("", "Name of the run; the training file's where it is empty.", max_length=80)
     task: Task = _field("style", "What the model shall learn; sets the data sizes asked for and the metrics.")
     model: str = _field("starter", "Model: a folder, a Hugging Face hub id, or starter, the bundled tiny one.")
-    method: Method = _field("lora", "lora: adapters; qlora: adapters over 4-bit weights; full: all weights; dpo, kto: "
-                            "adapters that learn from judged answers.",
+    method: Method = _field("lora", "lora: adapters; qlora: adapters over 4-bit weights; full: all weights; dpo, "
+                            "kto: adapters that learn from judged answers.",
                             source="guide E: LoRA or QLoRA for 90-95 % of cases")  # fmt: skip
     start: str | None = _field(
-        None, "The run whose tuned weights it begins with (id or name), or an adapter's folder; for dpo and kto they are "
-        "the reference too, and model and lora are theirs.",
+        None, "The run whose tuned weights it begins with (id or name), or an adapter's folder; for dpo and kto they "
+        "are the reference too, and model and lora are theirs.",
     )  # fmt: skip
     device: Literal["auto", "cpu"] = _field("auto", "auto: a GPU where one is free; cpu: never a GPU.")
     gpus: int = _field(

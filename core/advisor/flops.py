@@ -7,7 +7,7 @@ from core.advisor.shape import Shape
 # Multiplications and additions a weight and token: forward 2, gradient of the activations 2, gradient of the weights
 # 2 (arxiv.org/abs/2001.08361, section 2.1). Frozen weights need no gradient of their own.
 FORWARD, BACKWARD_INPUT, BACKWARD_WEIGHT = 2, 2, 2
-#: Passes forward that a token of a judged answer takes beside the one that is learned from. dpo: that of the reference.
+#: Passes forward that a token of a judged answer takes beside the one that is learned from. dpo: the reference.
 #: kto: that too, and both models read the prompt with another answer (arxiv.org/abs/2402.01306, section 4.1).
 MORE_FORWARD = {"dpo": 1, "kto": 3}
 

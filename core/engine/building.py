@@ -79,7 +79,7 @@ def build(
     # Weights that are trained stay in float32: in pure bfloat16 most small steps would round to nothing.
     stored = torch.float32 if tuned_whole else dtype
     job.emit("progress", phase="load the model", done=0, total=1)
-    start = job.folder / START if job.spec.get("start") and (job.folder / START).is_dir() else None
+    start = job.folder / START if job.spec.get("start") else None
     weights = start if start is not None and tuned_whole else info.path
     # A model that is to be sharded may be too large for one card: each card gets its part when it is dealt out.
     place = torch.device("cpu") if options.fsdp else device
@@ -127,12 +127,11 @@ def _make(
     adapter = None if recipe.method == "full" else _adapter(recipe)
     if isinstance(rows, Encoded):
         return SealedTrainer(model, train_dataset=_dataset(rows), peft_config=adapter, **common)
-    reference = job.folder / REFERENCE
-    if job.spec.get("reference"):
+    if (job.spec.get("reference") or {}).get("kind") == "adapter":
         from peft import PeftModel
 
         # TRL makes a frozen copy of an adapter that is there already: the reference.
-        model = PeftModel.from_pretrained(model, reference, is_trainable=True)
+        model = PeftModel.from_pretrained(model, job.folder / REFERENCE, is_trainable=True)
         adapter = None
     if isinstance(rows, EncodedPairs):
         collator = PairCollator(tokenizer.pad_token_id)

@@ -11,8 +11,8 @@ from core.runs import checkpoints
 
 
 def export_weights(job: Job, info: ModelInfo, best_step: int | None, target_name: str) -> None:
-    """Copy the weights of the checkpoint `best_step`, else the last ones, to `target_name`, a folder of the job's: plain
-    PEFT or transformers."""
+    """Copy the weights of the checkpoint `best_step`, else the last ones, to the folder `target_name` of the job, as
+    plain PEFT or transformers files."""
     root = job.folder / "checkpoints"
     best = checkpoints.at(root, best_step) if best_step is not None else None
     if best is not None and (trouble := checkpoints.problem(best)):

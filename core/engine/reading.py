@@ -1,4 +1,4 @@
-"""The rows of a training as its job reads them: unchanged since they were submitted, encoded, with what was lost told."""
+"""The rows of a training as its job reads them: as they were submitted, encoded, and what was lost told."""
 
 from __future__ import annotations
 

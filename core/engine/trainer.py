@@ -50,7 +50,8 @@ class Plan:
 
 
 class Sealed(Persisting, Timed):
-    """Mixed into a trainer of TRL's: evaluations and checkpoints are ours; it never steps on a loss that is not finite.
+    """Mixed into a trainer of TRL's: evaluations and checkpoints are ours, and no step is taken on a loss that is not
+    finite.
 
     Attributes:
         validation: the rows that choose the checkpoint, as the trainer's `validate` takes them.

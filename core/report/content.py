@@ -64,7 +64,8 @@ def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator
     hours = view.elapsed_seconds / 3600
     yield "run", view.id
     if isinstance(start := spec.get("start"), dict):
-        yield "begins with", f"step {start.get('step')} of {start.get('run')}"
+        step = "" if start.get("step") is None else f"step {start['step']} of "
+        yield "begins with", f"{step}{start.get('run') or (spec.get('origin') or {}).get('folder')}"
     yield "model", str((spec.get("model") or {}).get("name"))
     yield "method", str(recipe.get("method"))
     rows = ((role, (data.get(role) or {}).get("rows")) for role in ("train", "validation", "test"))
