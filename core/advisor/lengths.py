@@ -83,7 +83,7 @@ def measure_lengths(
     sample: int = SAMPLE,
     go_on: Callable[[], bool] | None = None,
 ) -> Lengths:
-    """Encode up to `sample` rows, spread evenly over the file, and count their tokens; of pairs those of both answers.
+    """Encode up to `sample` rows, spread evenly over the file, and count their tokens; of pairs both answers.
 
     `go_on` is asked at each row; once it says False the rows counted so far are what is returned.
 

@@ -102,10 +102,11 @@ def estimate(shape: Shape, load: Load, *, stored_bytes: int | None = None) -> Me
     Formulas (N: weights, N_l: those in linear layers, N_t: trained ones, r: rank, s: length, b: micro-batch):
         weights: 4 N (full; float32, as are gradients), 2 N on a GPU or 4 N on a CPU (lora),
             0.516 N_l + 2 (N - N_l) (qlora: only linear layers are quantised).
-        adapter: 4 r (inputs + outputs), summed over the linear layers (arxiv.org/abs/2106.09685, section 4.1); twice for
-            dpo and kto, whose reference is a frozen copy. It reads without a gradient, so that nothing of it is kept.
+        adapter: 4 r (inputs + outputs), summed over the linear layers (arxiv.org/abs/2106.09685, section 4.1); twice
+            for dpo and kto, whose reference is a frozen copy, and keeps nothing when it reads.
         gradients: 4 N_t. optimizer: 8 N_t for AdamW, 2 N_t in 8 bits.
-        activations: b s (a block's bytes; b counts both answers of dpo's pairs) x blocks; with checkpointing one block's, and the input of every block
+        activations: b s (a block's bytes; b counts both answers of dpo's pairs) x blocks; with checkpointing one
+            block's, and the input of every block
             (arxiv.org/abs/1604.06174).
         logits: a tile of at most 4096 tokens by 32768 words. Without TRL's fused head this would be
             b s (vocabulary) 4 bytes, two to three times over: see `whole_logits`.

@@ -42,7 +42,8 @@ def new_recipe(
 ) -> Written:
     """The recipe for `train`, to be saved as `out`: file names are written as seen from its folder.
 
-    start: the run or adapter's folder to begin with. Where `train` brings validation or test parts of its own, they are used for what is not given.
+    Where `train` brings validation or test parts of its own, they are used for what is not given. `start` names the
+    run or the adapter's folder to begin with.
 
     Raises:
         UsageError: where two parts are the same file.
