@@ -39,6 +39,32 @@ class Notify(_Section):
         return value or None
 
 
+class Judging(_Section):
+    """How answers are judged.
+
+    Attributes:
+        repeats: the share of pairs that come back with their sides swapped, 0 to 0.5, for self-consistency.
+        reasons: tag → the capital letter that gives it, with shift, before a verdict.
+    """
+
+    repeats: float = Field(default=0.1, ge=0, le=0.5)
+    reasons: dict[str, str] = Field(
+        default_factory=lambda: {"correct": "C", "style": "S", "complete": "M", "safe": "A", "short": "H"}
+    )
+
+    @field_validator("reasons")
+    @classmethod
+    def _letters(cls, value: dict[str, str]) -> dict[str, str]:
+        taken: dict[str, str] = {}
+        for tag, letter in value.items():
+            if len(letter) != 1 or not "A" <= letter <= "Z":
+                raise ValueError(f"must give each tag one letter from A to Z, and `{tag}` has {letter!r}")
+            if letter in taken:
+                raise ValueError(f"must give each tag a letter of its own: `{taken[letter]}` and `{tag}` have {letter}")
+            taken[letter] = tag
+        return value
+
+
 class Settings(_Section):
     """The settings.
 
@@ -50,11 +76,17 @@ class Settings(_Section):
     mirror: str | None = None
     report_to: list[Tracker] | None = None
     notify: Notify = Field(default_factory=Notify)
+    judging: Judging = Field(default_factory=Judging)
 
     _trackers = field_validator("report_to", mode="before")(split_names)
 
 
-_FIELDS = ["mirror", "report_to", *(f"notify.{name}" for name in Notify.model_fields)]
+_FIELDS = [
+    "mirror",
+    "report_to",
+    *(f"notify.{name}" for name in Notify.model_fields),
+    *(f"judging.{name}" for name in Judging.model_fields),
+]
 
 
 def settings_file() -> Path:
@@ -82,6 +114,6 @@ def load_settings() -> Settings:
         return Settings.model_validate(filled)
     except ValidationError as error:
         raise UsageError(
-            "\n".join(problems(error, _FIELDS, ["notify"], str(path), lines)),
+            "\n".join(problems(error, _FIELDS, ["notify", "judging"], str(path), lines)),
             hint=f"The fields are {', '.join(_FIELDS)}.",
         ) from error

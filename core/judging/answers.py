@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import DiapasonError
-from core.judging.pairs import ARMS
-from core.judging.session import COUNT, find_answers, judging_folder
+from core.judging.place import Judging, judging_of
+from core.judging.session import COUNT, NothingToJudge, find_answers
 
 if TYPE_CHECKING:
     from core.runs.folder import RunFolder
@@ -15,21 +16,27 @@ if TYPE_CHECKING:
 _UNDER_WAY = ("queued", "running", "paused", "unsupervised")
 
 
-def ready(run: Path) -> bool:
-    """Whether the run folder `run` has something to show: a session, or answers for a new one."""
-    return (judging_folder(run) / "session.json").exists() or find_answers(run) is not None
+def ready(place: Path | Judging) -> bool:
+    """Whether the judging (or that of a run folder) has something to show: a session, or answers for a new one."""
+    judging = judging_of(place) if isinstance(place, Path) else place
+    return judging.begun or find_answers(judging) is not None
 
 
-def generate(run: RunFolder, count: int | None = None) -> RunFolder:
-    """The job that makes the answers: an evaluation or generation of `run` under way, else one submitted here.
+def generate(judging: Judging, count: int | None = None) -> RunFolder:
+    """The job that makes the answers: an evaluation or generation of the run under way, else one submitted here.
 
     Args:
         count: rows to answer; None: as many as a new session asks about.
 
     Raises:
-        DiapasonError: where the run has no tuned model yet, or the job cannot be submitted.
+        DiapasonError: where the judging has no run, the run no tuned model yet, or the job cannot be submitted.
     """
-    job = under_way(run)
+    if judging.run is None:
+        raise NothingToJudge(judging)
+    from core.runs.folder import RunFolder
+
+    run = RunFolder(judging.run)
+    job = under_way(run, judging.arms or ())
     if job is not None:
         return job
     if not run.adapter.is_dir() and not run.model.is_dir():
@@ -44,14 +51,15 @@ def generate(run: RunFolder, count: int | None = None) -> RunFolder:
         )
     from core.submit import submit_job
 
-    return submit_job("generate", run, arms=list(ARMS), max_rows=count or COUNT)
+    return submit_job("generate", run, arms=list(judging.arms or ()), max_rows=count or COUNT)
 
 
-def under_way(run: RunFolder) -> RunFolder | None:
-    """The newest job of `run` that makes answers and has not ended, or None."""
+def under_way(run: RunFolder, arms: Sequence[str] = ()) -> RunFolder | None:
+    """The newest job of `run` that lets all of `arms` answer and has not ended, or None."""
     from core.runs.status import status_of
 
     for job in reversed(run.jobs()):
         if job.kind in ("evaluate", "generate") and status_of(job) in _UNDER_WAY:
-            return job
+            if set(arms) <= set(job.spec().get("arms") or arms):
+                return job
     return None

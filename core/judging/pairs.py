@@ -1,17 +1,23 @@
-"""Pairs to judge: two models' answers to one prompt, and which of the two stands on the left."""
+"""Pairs to judge: two answers to one prompt, and which of the two stands on the left."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Any
+
+from core.judging.place import ARMS
 
 # Ten pairs a block: the left side is even after each ten, and the next side is still hard to foresee.
 BLOCK = 10
-ARMS = ("base", "tuned")
+# With three arms and more the pairs of arms take turns, so that two in a block foretell nothing.
+SMALL_BLOCK = 2
+AGAIN = "-again"
 
 
 def response_id(text: str) -> str:
@@ -21,7 +27,7 @@ def response_id(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One prompt with an answer of each arm.
+    """One prompt with the answers of two arms; before `walk`, of all arms.
 
     Attributes:
         id: 16 hexadecimal digits over row, prompt and answers: new answers make a new pair.
@@ -30,6 +36,9 @@ class Pair:
         reference: the answer that the data gives, or None.
         answers: arm → text.
         left: the arm shown on the left, or None for identical answers, which nobody is asked about.
+        fields: further fields of the row, by which results may be sliced.
+        telling: the arms whose answer names a model (see `core.judging.telling`).
+        repeat_of: the id of the pair that is shown again here, sides swapped; None for a first showing.
     """
 
     id: str
@@ -39,6 +48,9 @@ class Pair:
     reference: str | None
     answers: dict[str, str]
     left: str | None = None
+    fields: dict[str, str] = field(default_factory=dict[str, str])
+    telling: tuple[str, ...] = ()
+    repeat_of: str | None = None
 
     @property
     def identical(self) -> bool:
@@ -49,6 +61,10 @@ class Pair:
     def right(self) -> str | None:
         """The arm shown on the right."""
         return next((arm for arm in self.answers if arm != self.left), None) if self.left else None
+
+    def again(self) -> Pair:
+        """This pair with its sides swapped, to be judged once more for self-consistency."""
+        return replace(self, id=self.id + AGAIN, left=self.right, repeat_of=self.id)
 
     def to_json(self) -> dict[str, Any]:
         """The pair as session.json keeps it, with the identity of each answer beside its text."""
@@ -61,6 +77,8 @@ class Pair:
             "answers": {arm: {"id": response_id(text), "text": text} for arm, text in self.answers.items()},
             "identical": self.identical,
             "left": self.left,
+            "fields": self.fields,
+            "telling": list(self.telling),
         }
 
     @classmethod
@@ -74,13 +92,20 @@ class Pair:
             reference=value["reference"],
             answers={arm: answer["text"] for arm, answer in value["answers"].items()},
             left=value["left"],
+            fields=value.get("fields", {}),
+            telling=tuple(value.get("telling", ())),
         )
 
 
-def pair_up(rows: Iterable[dict[str, Any]], arms: tuple[str, str] = ARMS) -> list[Pair]:
-    """The pairs in the rows of an answers.jsonl, in order of their data row, sides not yet given.
+def arms_in(rows: Iterable[dict[str, Any]]) -> tuple[str, ...]:
+    """The arms that answered in the rows of an answers.jsonl, in the order in which they come."""
+    return tuple(dict.fromkeys(row["arm"] for row in rows if isinstance(row.get("arm"), str) and _well_formed(row)))
 
-    A row of data that lacks an answer of either arm makes no pair; of two answers of one arm to one row
+
+def pair_up(rows: Iterable[dict[str, Any]], arms: Sequence[str] = ARMS) -> list[Pair]:
+    """The prompts in the rows of an answers.jsonl with the answers of all `arms`, in order of their data row.
+
+    A row of data that lacks an answer of any arm is left out; of two answers of one arm to one row
     the later counts (an evaluation that was resumed writes again). Lines of another shape are passed over.
     """
     found: dict[int, dict[str, dict[str, Any]]] = {}
@@ -102,47 +127,59 @@ def _well_formed(row: dict[str, Any]) -> bool:
     )
 
 
-def _pair(number: int, by_arm: dict[str, dict[str, Any]], arms: tuple[str, str]) -> Pair:
+def _pair(number: int, by_arm: dict[str, dict[str, Any]], arms: Sequence[str]) -> Pair:
     first = by_arm[arms[0]]
     answers = {arm: by_arm[arm]["answer"] for arm in arms}
-    identity = json.dumps([number, first["prompt"], answers], ensure_ascii=True, sort_keys=True)
-    line, reference = first.get("line"), first.get("reference")
+    line, reference, fields = first.get("line"), first.get("reference"), first.get("fields")
     return Pair(
-        id=response_id(identity),
+        id=_identity(number, first["prompt"], answers),
         row=number,
         line=line if isinstance(line, int) else None,
         prompt=tuple(first["prompt"]),
         reference=reference if isinstance(reference, str) else None,
         answers=answers,
+        fields={key: str(value) for key, value in fields.items()} if isinstance(fields, dict) else {},
     )
 
 
-def walk(pairs: Iterable[Pair], seed: int) -> Iterator[Pair]:
-    """All `pairs` in the random order of `seed`, sides given: the same order at each call.
+def _identity(row: int, prompt: Sequence[dict[str, Any]], answers: dict[str, str]) -> str:
+    return response_id(json.dumps([row, list(prompt), answers], ensure_ascii=True, sort_keys=True))
 
-    Pairs of different answers are counted off in blocks of `BLOCK`; within a block each arm stands on the
-    left for one half of the pairs, in an order shuffled anew for each block. Identical ones have no side.
+
+def walk(pairs: Iterable[Pair], seed: int) -> Iterator[Pair]:
+    """All `pairs` in the random order of `seed`, two arms each, sides given: the same order at each call.
+
+    With more than two arms the pairs of arms take turns, each once in every round in an order shuffled anew, so
+    that each is met equally often; a prompt is judged for one pair of arms. Of each pair of arms the pairs of
+    different answers are counted off in blocks of `BLOCK` (`SMALL_BLOCK` with more than two arms); within a block
+    each arm stands on the left for one half, in an order shuffled anew for each block. Identical ones have no side.
     """
     shuffled = list(pairs)
     random.Random(f"order {seed}").shuffle(shuffled)
-    asked = 0
-    for pair in shuffled:
+    asked: Counter[tuple[str, ...]] = Counter()
+    for number, whole in enumerate(shuffled):
+        pair = _matched(whole, seed, number)
         if pair.identical:
             yield pair
             continue
-        block, place = divmod(asked, BLOCK)
-        yield _sided(pair, _sides(tuple(pair.answers), seed, block)[place])
-        asked += 1
+        arms = tuple(pair.answers)
+        many = len(whole.answers) > 2
+        block, place = divmod(asked[arms], SMALL_BLOCK if many else BLOCK)
+        sides = list(arms) * ((SMALL_BLOCK if many else BLOCK) // 2)
+        random.Random(f"sides {seed} {' '.join(arms)} {block}" if many else f"sides {seed} {block}").shuffle(sides)
+        yield replace(pair, left=sides[place])
+        asked[arms] += 1
 
 
-def _sides(arms: tuple[str, ...], seed: int, block: int) -> list[str]:
-    sides = list(arms) * (BLOCK // len(arms))
-    random.Random(f"sides {seed} {block}").shuffle(sides)
-    return sides
-
-
-def _sided(pair: Pair, left: str) -> Pair:
-    return Pair(pair.id, pair.row, pair.line, pair.prompt, pair.reference, pair.answers, left)
+def _matched(whole: Pair, seed: int, number: int) -> Pair:
+    """`whole` with the answers of the two arms whose turn it is."""
+    couples = list(combinations(whole.answers, 2))
+    if len(couples) == 1:
+        return whole
+    turn, place = divmod(number, len(couples))
+    random.Random(f"arms {seed} {turn}").shuffle(couples)
+    answers = {arm: whole.answers[arm] for arm in couples[place]}
+    return replace(whole, id=_identity(whole.row, whole.prompt, answers), answers=answers)
 
 
 def choose(pairs: Iterable[Pair], seed: int, count: int) -> list[Pair]:
@@ -163,3 +200,22 @@ def choose(pairs: Iterable[Pair], seed: int, count: int) -> list[Pair]:
         waiting = []
         asked += 1
     return chosen + waiting
+
+
+def with_repeats(asked: Sequence[Pair], seed: int, share: float) -> list[Pair]:
+    """`asked` with a share of the pairs once more, later and with their sides swapped.
+
+    Of every 1/`share` pairs one of the first half is drawn; it comes back two such blocks later, or at the end,
+    so that no pair is ever followed closely by its repeat. Fewer pairs than a block have none.
+    """
+    every = round(1 / share) if share > 0 else 0
+    blocks = len(asked) // every if every else 0
+    due: dict[int, list[Pair]] = {}
+    for block in range(blocks):
+        draw = random.Random(f"repeat {seed} {block}")
+        pair = asked[block * every + draw.randrange((every + 1) // 2)]
+        due.setdefault(min((block + 2) * every + draw.randrange(every), len(asked)), []).append(pair.again())
+    sequence: list[Pair] = []
+    for number, pair in enumerate(asked):
+        sequence += [*due.get(number, []), pair]
+    return [*sequence, *due.get(len(asked), [])]
