@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from core import yaml_text
 from core.errors import UsageError
@@ -176,10 +176,60 @@ class EvaluationRecipe(_Section):
     """What is measured on the test rows once training is done."""
 
     after_training: bool = _field(True, "Evaluate on the test rows as soon as training is completed.")
-    few_shot: int = _field(5, "Training examples in the prompt of the few-shot base.", ge=0, le=64)
+    arms: list[str] | None = _field(
+        None, "What answers: base, few-shot:K, bm25:K, rag:FOLDER, rag-tuned:FOLDER, tuned, checkpoint:STEP, run:ID, "
+        "endpoint:URL#MODEL; null: base, the few-shot base and tuned.",
+    )  # fmt: skip
+    few_shot: int = _field(5, "Training examples in the prompt of the few-shot base, where arms is null.", ge=0, le=64)
+    metrics: list[str] | None = _field(None, "What is measured; null: what suits the task and the rows.")
+    primary: str | None = _field(None, "The metric that decides, named beforehand; null: the task's.")
+    general: bool | None = _field(
+        None, "Ask base and tuned general questions too, to see what was forgotten; null: where that is the smaller "
+        "part of the work.", expert=True,
+    )  # fmt: skip
     max_new_tokens: int = _field(128, "Longest answer, in tokens.", ge=1, le=8192)
     max_rows: int = _field(200, "Test rows used at most, drawn by seed; 0: all.", ge=0)
     batch_size: int = _field(32, "Answers generated at once.", ge=1, le=1024, expert=True)
+    temperature: float = _field(
+        0.0, "Of all arms' answers; 0: greedy, the likeliest token each time.", ge=0, le=2, expert=True
+    )
+    top_p: float = _field(
+        1.0, "Share of the probability that tokens are drawn from, where the temperature is above 0.",
+        source="arxiv.org/abs/1904.09751", gt=0, le=1, expert=True,
+    )  # fmt: skip
+    rag_top_k: int = _field(4, "Pieces of documents in the prompt of a rag arm.", ge=1, le=64, expert=True)
+    rag_chunk_size: int = _field(256, "Tokens of such a piece, at most.", ge=16, le=8192, expert=True)
+    rag_chunk_overlap: int = _field(32, "Tokens that a piece shares with the one before it.", ge=0, expert=True)
+    rag_template: str | None = _field(
+        None, "The question of a rag arm, with {context} and {question}; null: the template that ships.", expert=True
+    )
+
+    @field_validator("arms")
+    @classmethod
+    def _readable_arms(cls, value: list[str] | None) -> list[str] | None:
+        from core.evaluation.arms import parse_arms
+
+        try:
+            return value if value is None or parse_arms(value) else None
+        except UsageError as error:
+            raise ValueError(f"{error.message}. {error.hint or ''}".strip()) from error
+
+    @field_validator("rag_template")
+    @classmethod
+    def _whole_template(cls, value: str | None) -> str | None:
+        from core.evaluation.retrieval import check_template
+
+        try:
+            return check_template(value) if value else None
+        except UsageError as error:
+            raise ValueError(error.message) from error
+
+    @field_validator("rag_chunk_overlap")
+    @classmethod
+    def _less_than_a_chunk(cls, value: int, info: ValidationInfo) -> int:
+        if value > info.data.get("rag_chunk_size", value * 2) // 2:
+            raise ValueError("must be at most half of rag_chunk_size")
+        return value
 
 
 class Recipe(_Section):
@@ -412,8 +462,14 @@ def resolve_paths(recipe: Recipe, base: Path) -> Recipe:
     start = recipe.start
     if start and (start.startswith((".", "~")) or (base / start).is_dir()):
         start = str((base / expand(start)).resolve())
+    evaluation = recipe.evaluation.model_dump()
+    if evaluation["arms"]:
+        from core.evaluation.arms import full_name, parse_arm
+
+        evaluation["arms"] = [full_name(parse_arm(text, base=base)) for text in evaluation["arms"]]
     # Validated as a whole: two names may turn out to be one file only now.
-    return _validate(recipe.model_dump() | {"data": data, "model": model, "start": start}, str(base), {})
+    found = recipe.model_dump() | {"data": data, "model": model, "start": start, "evaluation": evaluation}
+    return _validate(found, str(base), {})
 
 
 def _resolved(base: Path, name: str) -> str:

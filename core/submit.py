@@ -16,6 +16,8 @@ from core.data.report import check
 from core.data.split import split
 from core.data.stats import measure
 from core.errors import DiapasonError, UsageError
+from core.evaluation.arms import full_name, parse_arms
+from core.evaluation.resolve import resolve
 from core.files import write_atomic
 from core.home import home, runs_dir
 from core.mirroring import mirror_of
@@ -354,25 +356,39 @@ def _model(model: ModelInfo) -> dict[str, Any]:
 
 
 def _then(recipe: Recipe, parts: dict[str, Any]) -> list[dict[str, Any]]:
-    """The jobs that follow when the training is completed."""
+    """The jobs that follow when the training is completed. Raises DiapasonError where an arm cannot be had."""
     if not recipe.evaluation.after_training or not parts["test"] or not parts["test"]["rows"]:
         return []
-    return [evaluation_spec(recipe, parts)]
+    spec = evaluation_spec(recipe, parts)
+    arms = resolve(parse_arms(spec["arms"]), None, parts["test"]["format"])
+    return [{**spec, "arms": [full_name(arm) for arm in arms]}]
 
 
 def evaluation_spec(recipe: Recipe, parts: dict[str, Any]) -> dict[str, Any]:
     """The spec of the job that evaluates a run of `recipe` on the test part of `parts` (its spec's ``data``)."""
     wanted = recipe.evaluation
-    shots = [f"few-shot:{wanted.few_shot}"] if wanted.few_shot else []
+    # A plain text has no question that examples could stand before.
+    shots = [f"few-shot:{wanted.few_shot}"] if wanted.few_shot and parts["test"].get("format") != "text" else []
     return {
         "kind": "evaluate",
-        "arms": ["base", *shots, "tuned"],
+        "arms": wanted.arms or ["base", *shots, "tuned"],
         "data": {
             role: {name: parts[role].get(name) for name in ("path", "format", "map")} for role in ("test", "train")
         },
         "max_rows": wanted.max_rows,
         "max_new_tokens": wanted.max_new_tokens,
         "batch_size": wanted.batch_size,
+        "temperature": wanted.temperature,
+        "top_p": wanted.top_p,
+        "metrics": wanted.metrics,
+        "primary": wanted.primary,
+        "general": wanted.general,
+        "rag": {
+            "top_k": wanted.rag_top_k,
+            "chunk_size": wanted.rag_chunk_size,
+            "chunk_overlap": wanted.rag_chunk_overlap,
+            "template": wanted.rag_template,
+        },
         "seed": recipe.data.split_seed,
         "task": recipe.task,
     }

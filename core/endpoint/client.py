@@ -43,6 +43,10 @@ class RowRefused(DiapasonError):
     """The endpoint will not answer this one request."""
 
 
+class NoAnswer(RowRefused):
+    """Nothing was heard of the endpoint, however often it was asked."""
+
+
 class _NoCompletion(Exception):
     """What came is no chat completion."""
 
@@ -75,7 +79,7 @@ class _Answer:
         return self.body.decode("utf-8", "replace")
 
 
-def base_url(given: str | None) -> str:
+def base_url(given: str | None, where: str = "--endpoint") -> str:
     """The endpoint's base URL, from `given` or the environment. Raises UsageError where there is none usable."""
     url = (given or os.environ.get(URL_VARIABLE, "")).strip().rstrip("/")
     try:
@@ -86,11 +90,11 @@ def base_url(given: str | None) -> str:
     if not usable:
         raise UsageError(
             f"`{url}` is no http address" if url else "there is no endpoint",
-            where="--endpoint",
+            where=where,
             hint=f"For example http://localhost:8000/v1, or set {URL_VARIABLE}.",
         )
     if parts.username or parts.password or parts.query:
-        raise UsageError("a key does not belong into the address", where="--endpoint", hint=f"Set {KEY_VARIABLE}.")
+        raise UsageError("a key does not belong into the address", where=where, hint=f"Set {KEY_VARIABLE}.")
     return url.removesuffix("/chat/completions")
 
 
@@ -98,10 +102,28 @@ class Client:
     """Asks one endpoint for completions of one model; for several threads. The key is read from the environment."""
 
     def __init__(
-        self, url: str, model: str, *, temperature: float, seed: int, timeout: float, stop: threading.Event
+        self,
+        url: str,
+        model: str,
+        *,
+        temperature: float,
+        seed: int,
+        timeout: float,
+        stop: threading.Event,
+        top_p: float | None = None,
+        tries: int = _TRIES,
     ) -> None:
+        """A client of the model called `model` at `url`.
+
+        Args:
+            timeout: seconds for an answer.
+            stop: ends all waiting once it is set.
+            top_p: nucleus of the sampling; None leaves it to the endpoint.
+            tries: how often one request is sent before it is given up.
+        """
         self._url = f"{url}/chat/completions"
         self.model = model
+        self._top_p, self._tries = top_p, tries
         self._temperature, self._seed, self._timeout, self._stop = temperature, seed, timeout, stop
         self._key = os.environ.get(KEY_VARIABLE, "").strip()
         if not (self._key.isascii() and self._key.isprintable()) or " " in self._key:
@@ -133,7 +155,7 @@ class Client:
             DiapasonError: no row will.
         """
         problem = ""
-        for attempt in range(_TRIES):
+        for attempt in range(self._tries):
             if not before():
                 return None
             wait = min(_FIRST_WAIT * 2**attempt * (1 + self._random.random() / 4), _LONGEST_WAIT)
@@ -164,9 +186,10 @@ class Client:
                 told = min(_retry_after(answer.retry_after), _LONGEST_TOLD)
                 later(told)
                 wait = max(wait, told)
-            if attempt + 1 < _TRIES and self._stop.wait(wait):
+            if attempt + 1 < self._tries and self._stop.wait(wait):
                 return None
-        raise RowRefused(f"no answer after {_TRIES} tries: {problem}", where=self._url)
+        tries = "1 try" if self._tries == 1 else f"{self._tries} tries"
+        raise NoAnswer(f"no answer after {tries}: {problem}", where=self._url)
 
     def _post(self, messages: Messages, number: int, most: int, form: _Form) -> _Answer:
         body: dict[str, Any] = {
@@ -175,6 +198,8 @@ class Client:
             "temperature": self._temperature,
             form.limit: most,
         }
+        if self._top_p is not None:
+            body["top_p"] = self._top_p
         if form.seeded:
             body["seed"] = self._seed + number
         end = time.monotonic() + self._timeout

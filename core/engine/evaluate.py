@@ -81,7 +81,11 @@ def answer_and_score(job: Job) -> str:
             "data": {**fingerprint(Path(settings["test"]["path"])), "format": settings["test"].get("format")},
             "created": time.time(),
         }
-        write_json(job.folder / RESULT, summarise(job.folder.name, rows, asked, facts))
+        kinds = {item.example.kind for items in asked.values() for item in items}
+        about = {
+            arm.name: {"kind": arm.name.partition(":")[0], "model": info.name, "tokenizer": info.name} for arm in arms
+        }
+        write_json(job.folder / RESULT, summarise(job.folder.name, rows, kinds, facts, about))
     _publish(job, run / ("evaluation" if scored else "judging"))
     return "completed"
 
@@ -214,7 +218,7 @@ class Models:
 
     def _load(self, folder: Path) -> Any:
         dtype = pick_dtype(self._recipe.train.dtype, self.device)
-        quantise = self._recipe.method == "qlora" and not self._info.quantised
+        quantise = self._recipe.quantises and not self._info.quantised
         return load_model(folder, self.device, dtype, quantise=quantise).eval()
 
 

@@ -33,7 +33,7 @@ class Difference:
 def draws(tables: Mapping[Key, Table], *, resamples: int = RESAMPLES, seed: int = 0) -> dict[Key, Floats]:
     """The score of each table over `resamples` draws of its rows with replacement, the same draws for all.
 
-    All tables must have the same number of rows, at least one.
+    A table that says how many resamples it takes at most gets the first of them. All tables must have the same number of rows, at least one.
     """
     count = {len(table.rows) for table in tables.values()}
     if len(count) > 1 or 0 in count:
@@ -48,7 +48,9 @@ def draws(tables: Mapping[Key, Table], *, resamples: int = RESAMPLES, seed: int 
         size = min(chunk, resamples - start)
         weights: NDArray[np.float64] = generator.multinomial(rows, np.full(rows, 1 / rows), size).astype(np.float64)
         for key, table in tables.items():
-            parts[key].append(table.combine(weights @ table.rows))
+            taken = weights if table.resamples is None else weights[: max(0, table.resamples - start)]
+            if len(taken):
+                parts[key].append(table.combine(taken @ table.rows))
     return {key: np.concatenate(values) for key, values in parts.items()}
 
 

@@ -1,21 +1,20 @@
-"""What is measured on answers: each metric as figures of every row, added up, and a formula over the sums.
+"""Metrics as figures of every row, added up, and a formula over the sums.
 
-That form gives a score for any resample of the rows at the cost of a matrix product. BLEU and chrF are
-sacrebleu's (its default signature: 13a, exponential smoothing; chrF2), ROUGE is rouge-score's F-measure.
+That form gives a score for any resample of the rows at the cost of a matrix product.
 """
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+References = Sequence[str | Sequence[str]]
+"""Of each row the accepted answer, or all of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,10 +22,14 @@ class Table:
     """One metric over the rows of one arm.
 
     rows: (rows, k) figures that add up. combine: from sums, shape (resamples, k), to scores, shape (resamples,).
+    binary: the score is the share of rows whose figure is 1, all others being 0. resamples: so many at most, for a
+    formula that is slow; None: as many as wanted.
     """
 
     rows: Floats
     combine: Callable[[Floats], Floats]
+    binary: bool = False
+    resamples: int | None = None
 
     @property
     def value(self) -> float:
@@ -34,161 +37,56 @@ class Table:
         return float(self.combine(self.rows.sum(0, keepdims=True))[0])
 
 
-def mean_table(values: Sequence[float]) -> Table:
-    """The mean of one figure a row."""
-    figures = np.asarray(values, np.float64)
-    return Table(np.stack([figures, np.ones_like(figures)], 1), _ratio)
+def all_references(references: References) -> list[list[str]]:
+    """Of each row all accepted answers."""
+    return [[one] if isinstance(one, str) else list(one) for one in references]
 
 
-def loss_table(nll: Sequence[float], tokens: Sequence[int]) -> Table:
-    """Mean negative log-likelihood of an answer token, in nats: all nats of all rows over all their tokens."""
-    return Table(np.stack([np.asarray(nll, np.float64), np.asarray(tokens, np.float64)], 1), _ratio)
+def ratio_table(over: Sequence[float], under: Sequence[float]) -> Table:
+    """The sum of one figure over the sum of another."""
+    return Table(np.stack([np.asarray(over, np.float64), np.asarray(under, np.float64)], 1), ratio)
 
 
-def perplexity_table(nll: Sequence[float], tokens: Sequence[int]) -> Table:
-    """exp of the mean negative log-likelihood of an answer token."""
-    return Table(loss_table(nll, tokens).rows, lambda sums: np.exp(np.minimum(_ratio(sums), 700.0)))
-
-
-def _ratio(sums: Floats) -> Floats:
+def ratio(sums: Floats) -> Floats:
+    """The first column over the second; 0 where both are 0."""
     return sums[:, 0] / np.maximum(sums[:, 1], 1e-300)
 
 
-def bleu_table(predictions: Sequence[str], references: Sequence[str]) -> Table:
-    """Corpus BLEU, 0 to 100."""
-    from sacrebleu.metrics.bleu import BLEU
-
-    # force: an answer may well end in " ."; that is no reason to warn about tokenised input.
-    return _sacrebleu_table(BLEU(force=True), predictions, references)
+def mean_table(values: Sequence[float]) -> Table:
+    """The mean of one figure a row."""
+    return ratio_table(values, [1.0] * len(values))
 
 
-def chrf_table(predictions: Sequence[str], references: Sequence[str]) -> Table:
-    """Corpus chrF2, 0 to 100."""
-    from sacrebleu.metrics.chrf import CHRF
-
-    return _sacrebleu_table(CHRF(), predictions, references)
-
-
-def _sacrebleu_table(metric: Any, predictions: Sequence[str], references: Sequence[str]) -> Table:
-    # sacrebleu's own significance test works on these statistics; it has no public name for them.
-    rows = metric._extract_corpus_statistics(list(predictions), [list(references)])
-
-    def combine(sums: Floats) -> Floats:
-        scores = [metric._compute_score_from_stats([int(round(x)) for x in line]).score for line in sums]
-        return np.asarray(scores, np.float64)
-
-    return Table(np.asarray(rows, np.float64), combine)
+def binary_table(values: Sequence[bool]) -> Table:
+    """The share of rows that are right."""
+    rows = mean_table([float(value) for value in values]).rows
+    return Table(rows, ratio, binary=True)
 
 
-class _Words:
-    """Lower-case words of any script; for English the same as rouge-score's own tokenizer, which drops é."""
+def loss_table(nll: Sequence[float], tokens: Sequence[int]) -> Table:
+    """Mean negative log-likelihood of an answer token, in nats: all nats of all rows over all their tokens.
 
-    _PATTERN = re.compile(r"[^\W_]+")
-
-    def tokenize(self, text: str) -> list[str]:
-        """The words of `text`."""
-        return self._PATTERN.findall(text.lower())
-
-
-@lru_cache(maxsize=1)
-def _rouge() -> Any:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    return RougeScorer(["rouge1", "rouge2", "rougeL"], tokenizer=_Words())
-
-
-def rouge_tables(predictions: Sequence[str], references: Sequence[str]) -> dict[str, Table]:
-    """Mean F-measures of rouge1, rouge2 and rougeL, 0 to 1."""
-    scores = [_rouge().score(reference, said) for said, reference in zip(predictions, references, strict=True)]
-    return {name: mean_table([score[name].fmeasure for score in scores]) for name in ("rouge1", "rouge2", "rougeL")}
-
-
-def exact_match_table(predictions: Sequence[str], references: Sequence[str]) -> Table:
-    """Share of answers equal to their reference, white space aside."""
-    pairs = zip(predictions, references, strict=True)
-    return mean_table([float(" ".join(said.split()) == " ".join(wanted.split())) for said, wanted in pairs])
-
-
-def label_of(text: str) -> str:
-    """The class that an answer names: its first line without white space, final full stop and case."""
-    lines = text.strip().splitlines()
-    return lines[0].strip().rstrip(".").strip().casefold() if lines else ""
-
-
-def accuracy_table(predictions: Sequence[str], references: Sequence[str]) -> Table:
-    """Share of answers that name the right class."""
-    pairs = zip(predictions, references, strict=True)
-    return mean_table([float(label_of(said) == label_of(wanted)) for said, wanted in pairs])
-
-
-def macro_f1_table(predictions: Sequence[str], references: Sequence[str]) -> Table:
-    """Mean F1 over the classes of the references, 0 to 1; an answer that names no class counts against its own.
-
-    In a resample, classes that neither occur nor are named are left out of the mean.
+    Args:
+        nll: of each row the summed negative log-likelihood, in nats, of the reference's tokens, the end of the turn
+            among them.
+        tokens: how many these are.
     """
-    said, wanted = [label_of(text) for text in predictions], [label_of(text) for text in references]
-    classes = {label: at for at, label in enumerate(sorted(set(wanted)))}
-    # Per class: true positives, false positives, false negatives.
-    rows = np.zeros((len(said), 3, len(classes)))
-    for at, (prediction, reference) in enumerate(zip(said, wanted, strict=True)):
-        if prediction == reference:
-            rows[at, 0, classes[reference]] = 1
-            continue
-        rows[at, 2, classes[reference]] = 1
-        if prediction in classes:
-            rows[at, 1, classes[prediction]] = 1
-
-    def combine(sums: Floats) -> Floats:
-        hits, wrong, missed = sums.reshape(len(sums), 3, len(classes)).transpose(1, 0, 2)
-        denominator = 2 * hits + wrong + missed
-        seen = denominator > 0
-        f1 = np.divide(2 * hits, denominator, out=np.zeros_like(hits), where=seen)
-        return f1.sum(1) / np.maximum(seen.sum(1), 1)
-
-    return Table(rows.reshape(len(said), 3 * len(classes)), combine)
+    return ratio_table(nll, tokens)
 
 
-def style_and_fact_tables(predictions: Sequence[str], references: Sequence[str]) -> dict[str, Table]:
-    """Mean style-and-fact score of the sample data, and the share of right facts alone (core/starter/score.py)."""
-    from core.starter import score
-
-    pairs = list(zip(predictions, references, strict=True))
-    return {
-        "style_and_fact": mean_table([score.style_and_fact(said, wanted) for said, wanted in pairs]),
-        "right_fact": mean_table([score.fact(said, wanted) for said, wanted in pairs]),
-    }
+def perplexity_table(nll: Sequence[float], tokens: Sequence[int]) -> Table:
+    """exp of the mean negative log-likelihood of an answer token; of one tokenizer only comparable with itself."""
+    return Table(loss_table(nll, tokens).rows, lambda sums: np.exp(np.minimum(ratio(sums), 700.0)))
 
 
-def bleu(predictions: Sequence[str], references: Sequence[str]) -> float:
-    """Corpus BLEU, 0 to 100."""
-    return bleu_table(predictions, references).value
+def bits_per_byte_table(nll: Sequence[float], size: Sequence[int]) -> Table:
+    """All nats of all rows, in bits, over the UTF-8 bytes of all references: comparable across tokenizers.
 
+    The bits are those of every token that `loss_table` counts, the end of the turn among them, which has no bytes:
+    L. Gao et al., "The Pile" (2020), section 3.1, has the same quotient without that token.
 
-def chrf(predictions: Sequence[str], references: Sequence[str]) -> float:
-    """Corpus chrF2, 0 to 100."""
-    return chrf_table(predictions, references).value
-
-
-def rouge(predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """Mean F-measures of rouge1, rouge2 and rougeL."""
-    return {name: table.value for name, table in rouge_tables(predictions, references).items()}
-
-
-def exact_match(predictions: Sequence[str], references: Sequence[str]) -> float:
-    """Share of answers equal to their reference, white space aside."""
-    return exact_match_table(predictions, references).value
-
-
-def accuracy(predictions: Sequence[str], references: Sequence[str]) -> float:
-    """Share of answers that name the right class."""
-    return accuracy_table(predictions, references).value
-
-
-def macro_f1(predictions: Sequence[str], references: Sequence[str]) -> float:
-    """Mean F1 over the classes of the references."""
-    return macro_f1_table(predictions, references).value
-
-
-def style_and_fact(predictions: Sequence[str], references: Sequence[str]) -> dict[str, float]:
-    """Mean style-and-fact score of the sample data, and the share of right facts."""
-    return {name: table.value for name, table in style_and_fact_tables(predictions, references).items()}
+    Args:
+        nll: as in `loss_table`.
+        size: UTF-8 bytes of each reference.
+    """
+    return ratio_table([nats / math.log(2) for nats in nll], size)

@@ -24,15 +24,23 @@ class MetricInfo:
     definition: str
 
 
-#: Every metric that a result may hold, in the order in which to show them.
+#: The metrics with names of their own, in the order in which to show them.
 METRICS: dict[str, MetricInfo] = {
-    "loss": MetricInfo("answer loss", False, 3, "mean negative log-likelihood of an answer token, in nats"),
+    "loss": MetricInfo(
+        "answer loss", False, 3, "mean negative log-likelihood of a reference token, its end included, in nats"
+    ),
     "perplexity": MetricInfo("perplexity", False, 2, "exp of the answer loss"),
+    "bits_per_byte": MetricInfo(
+        "bits per byte", False, 3, "bits of all reference tokens over the references' UTF-8 bytes"
+    ),
     "style_and_fact": MetricInfo("style and fact", True, 3, "house style and the right fact, 0 to 1"),
     "right_fact": MetricInfo("right fact", True, 3, "share of answers that state the right fact and no other"),
     "accuracy": MetricInfo("accuracy", True, 3, "share of answers that name the right class"),
     "macro_f1": MetricInfo("macro F1", True, 3, "mean F1 over the classes of the references"),
-    "exact_match": MetricInfo("exact match", True, 3, "share of answers equal to the reference, white space aside"),
+    "macro_precision": MetricInfo("macro precision", True, 3, "mean precision over the classes of the references"),
+    "macro_recall": MetricInfo("macro recall", True, 3, "mean recall over the classes of the references"),
+    "json_valid": MetricInfo("valid JSON", True, 3, "share of answers that are one JSON document and nothing else"),
+    "exact_match": MetricInfo("exact match", True, 3, "share of answers equal to a reference, white space aside"),
     "bleu": MetricInfo("BLEU", True, 1, "corpus BLEU of sacrebleu (13a, exponential smoothing), 0 to 100"),
     "chrf": MetricInfo("chrF2", True, 1, "corpus chrF2 of sacrebleu, 0 to 100"),
     "rouge1": MetricInfo("ROUGE-1", True, 3, "mean F-measure over words, 0 to 1"),

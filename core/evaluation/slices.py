@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,14 @@ from core.data.stats import slice_of
 from core.errors import DiapasonError
 from core.evaluation import metrics
 from core.evaluation.answers import read_answers
+from core.evaluation.catalog import Rows, measure
+from core.evaluation.records import references_of
 from core.evaluation.result import ANSWERS, read_result
 from core.home import expand
 from core.runs.folder import RunFolder, list_runs
 from core.starter.score import applies
 
-_SCORES: dict[str, Callable[[Sequence[str], Sequence[str]], metrics.Table]] = {
-    "style_and_fact": lambda said, wanted: metrics.style_and_fact_tables(said, wanted)["style_and_fact"],
-    "accuracy": metrics.accuracy_table,
-    "exact_match": metrics.exact_match_table,
-}
+_SCORES = ("style_and_fact", "accuracy", "exact_match")
 NONE = "(none)"
 
 
@@ -119,6 +116,6 @@ def _measured(records: list[dict[str, Any]], score: str | None) -> list[tuple[st
     nll, tokens = [record["nll"] for record in records], [record["answer_tokens"] for record in records]
     found = [("loss", metrics.loss_table(nll, tokens).value)]
     if score is not None:
-        said, wanted = [record["answer"] for record in records], [record["reference"] for record in records]
-        found.append((score, _SCORES[score](said, wanted).value))
+        rows = Rows([record["answer"] for record in records], [references_of(record) for record in records])
+        found.append((score, measure(score).tables(rows)[score].value))
     return found

@@ -2,25 +2,11 @@
 
 from typing import Any
 
-import datasets
-import evaluate
-
-from core.evaluation import metrics
+from core.evaluation import classes, module
 
 
-class Accuracy(evaluate.Metric):
+class Accuracy(module.TextMetric):
     """Share of answers that name the right class."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features(
-            {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
-        )
-        return evaluate.MetricInfo(
-            description="Share of answers that name the right class.",
-            citation="",
-            inputs_description="predictions and references: one string a row",
-            features=features,
-        )
-
     def _compute(self, *, predictions: Any = None, references: Any = None, **_: Any) -> dict[str, float]:
-        return {"accuracy": metrics.accuracy(predictions, references)}
+        return {"accuracy": classes.accuracy_table(predictions, references).value}
