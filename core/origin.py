@@ -94,7 +94,8 @@ def with_origin(recipe: Recipe) -> tuple[Recipe, Origin | None]:
             where="start",
             hint="Use method: lora, which trains the adapter on.",
         )
-    changes: dict[str, Any] = {"model": origin.model}
+    # An id stays right where a name may come to mean another run.
+    changes: dict[str, Any] = {"model": origin.model, "start": origin.run or str(origin.folder)}
     if origin.lora is not None:
         changes["lora"] = recipe.lora.model_copy(update=origin.lora)
     if recipe.prefers and recipe.preference.load_in_4bit is None:

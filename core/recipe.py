@@ -180,7 +180,9 @@ class EvaluationRecipe(_Section):
         None, "What answers: base, few-shot:K, bm25:K, rag:FOLDER, rag-tuned:FOLDER, tuned, checkpoint:STEP, run:ID, "
         "endpoint:URL#MODEL; null: base, the few-shot base and tuned.",
     )  # fmt: skip
-    few_shot: int = _field(5, "Training examples in the prompt of the few-shot base, where arms is null.", ge=0, le=64)
+    few_shot: int = _field(
+        5, "Training examples in the prompt of the few-shot base, where arms is null.", ge=0, le=64
+    )
     metrics: list[str] | None = _field(None, "What is measured; null: what suits the task and the rows.")
     primary: str | None = _field(None, "The metric that decides, named beforehand; null: the task's.")
     general: bool | None = _field(

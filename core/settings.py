@@ -60,7 +60,9 @@ class Judging(_Section):
             if len(letter) != 1 or not "A" <= letter <= "Z":
                 raise ValueError(f"must give each tag one letter from A to Z, and `{tag}` has {letter!r}")
             if letter in taken:
-                raise ValueError(f"must give each tag a letter of its own: `{taken[letter]}` and `{tag}` have {letter}")
+                raise ValueError(
+                    f"must give each tag a letter of its own: `{taken[letter]}` and `{tag}` have {letter}"
+                )
             taken[letter] = tag
         return value
 

@@ -105,7 +105,8 @@ class Prompter:
             near = Neighbours(self._train, arm.shots)
             # The nearest stands next to the question, and is the last to be left out.
             found = [
-                self._with_examples(row, near.of(row.example, arm.shots), nearest_last=True) for row in self._each(rows)
+                self._with_examples(row, near.of(row.example, arm.shots), nearest_last=True)
+                for row in self._each(rows)
             ]
         elif arm.folder:
             library, told = self._library(arm.folder)

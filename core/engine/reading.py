@@ -70,7 +70,7 @@ def _encode(
     if recipe.method == "dpo":
         rows: Rows = encode_pairs(chat, path, format, max_length=max_length, map=map, tick=tick)
         if rows.same:
-            job.log("warning", f"{part}: {len(rows.same)} pairs are left out: their two answers are alike.")
+            job.log("warning", f"{part}: pairs left out because their two answers are alike: {len(rows.same)}.")
     elif recipe.method == "kto":
         rows = encode_verdicts(
             chat,

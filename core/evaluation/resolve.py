@@ -60,7 +60,9 @@ def arm_weights(arm: Arm, run: RunFolder) -> Path | None:
         raise DiapasonError(
             f"{owner.name} has no whole checkpoint of step {arm.step}: {problem}",
             where=arm.name,
-            hint=f"There are those of the steps {there}." if there else "Its checkpoints are gone, or none is sealed.",
+            hint=f"There are those of the steps {there}."
+            if there
+            else "Its checkpoints are gone, or none is sealed.",
         )
     return path
 

@@ -16,9 +16,7 @@ from core.evaluation.arms import prompt_key, text_key, usable_shots
 from core.evaluation.documents import Document
 
 #: How documents are put before a question; both places have to be there once.
-TEMPLATE = (
-    "Use these excerpts where they help to answer the question below.\n\n{context}\n\nQuestion: {question}"
-)
+TEMPLATE = "Use these excerpts where they help to answer the question below.\n\n{context}\n\nQuestion: {question}"
 _PLACES = re.compile(r"\{(context|question)\}")
 # Scripts written without spaces: their words are unknown, so each pair of characters counts as one, as Lucene's
 # CJKAnalyzer does (lucene.apache.org, CJKBigramFilter).

@@ -129,7 +129,9 @@ def _line(where: str, number: int, text: str) -> _Line:
     reference = value.get("reference")
     if reference is not None and not isinstance(reference, str):
         raise UsageError("`reference` must be a text", where=where, hint=_HINT)
-    return _Line(number, None if key is None else str(key), _prompt(where, value), value["answer"], reference, _fields(value))
+    return _Line(
+        number, None if key is None else str(key), _prompt(where, value), value["answer"], reference, _fields(value)
+    )
 
 
 def _prompt(where: str, value: dict[str, Any]) -> list[dict[str, Any]]:
@@ -146,7 +148,11 @@ def _prompt(where: str, value: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _is_message(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("role"), str) and ("content" in value or "tool_calls" in value)
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("role"), str)
+        and ("content" in value or "tool_calls" in value)
+    )
 
 
 def _fields(value: dict[str, Any]) -> dict[str, str]:
@@ -190,4 +196,6 @@ def _same_prompts(first: Path, ours: dict[str, _Line], other: Path, theirs: dict
 
 def _mismatch(what: str, path: Path, line: _Line, by_id: bool) -> DiapasonError:
     how = "by their ids" if by_id else "by line, as not every line has an id"
-    return UsageError(what, where=f"{path}:{line.number}", hint=f"The files are joined {how}: all answer the same prompts.")
+    return UsageError(
+        what, where=f"{path}:{line.number}", hint=f"The files are joined {how}: all answer the same prompts."
+    )

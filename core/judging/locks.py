@@ -69,7 +69,9 @@ def session_lock(folder: Path) -> Iterator[None]:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         while not lock.acquire():
             if time.monotonic() > deadline:
-                raise DiapasonError("is kept by another process", where=str(path), hint="Try again once it has ended.")
+                raise DiapasonError(
+                    "is kept by another process", where=str(path), hint="Try again once it has ended."
+                )
             time.sleep(0.02)
     except OSError as error:
         raise _no_locks(path, error) from error

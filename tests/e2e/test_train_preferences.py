@@ -126,9 +126,7 @@ def test_kto_learns_from_both_kinds(tuned: Path, model: Path, tmp_path: Path, he
 
 def test_other_references(tuned: Path, model: Path, tmp_path: Path, here: Any) -> None:  # noqa: F811
     brief = {"max_steps": 2, "eval_every": 2}
-    four_bit = prefer(
-        tmp_path / "four_bit", model, tuned / "adapter", train=brief, preference={"load_in_4bit": True}
-    )
+    four_bit = prefer(tmp_path / "four_bit", model, tuned / "adapter", train=brief, preference={"load_in_4bit": True})
     assert here(four_bit) == 0, verdict(four_bit)
     assert abs(events(four_bit, "step")[0]["loss"] - math.log(2)) < 1e-4
     # No adapter to begin with: a new one, and the model below it is the reference.
@@ -139,15 +137,15 @@ def test_other_references(tuned: Path, model: Path, tmp_path: Path, here: Any) -
 
 
 def test_what_pairs_cannot_teach_is_told(tuned: Path, model: Path, tmp_path: Path, here: Any) -> None:  # noqa: F811
-    alike = {**pairs(1, 50)[0], "rejected": pairs(1, 50)[0]["chosen"]}
+    alike = pairs(1, 50)[0]
+    for side, end in (("chosen", "yes"), ("rejected", "no")):
+        alike[side] = [{"role": "assistant", "content": "word " * 300 + end}]
     long = pairs(1, 60)[0]
     long["prompt"] = [{"role": "user", "content": "word " * 300}]
-    folder = prefer(
-        tmp_path / "run", model, tuned / "adapter", rows=[*pairs(6), alike, long], train={"max_steps": 1}
-    )
+    folder = prefer(tmp_path / "run", model, tuned / "adapter", rows=[*pairs(6), alike, long], train={"max_steps": 1})
     assert here(folder) == 0, verdict(folder)
     said = json.dumps([event["message"] for event in events(folder, "log")])
-    assert "1 pairs are left out: their two answers are alike" in said and "1 rows are left out" in said
+    assert "because their two answers are alike: 1" in said and "1 rows are left out" in said
     assert events(folder, "start")[0]["train_rows"] == 6
     chat = prefer(tmp_path / "chat", model, tuned / "adapter", rows=chat_rows(4), format="chat", validation=None)
     assert here(chat) == 1
