@@ -32,6 +32,7 @@ COMMANDS = {
     "fork": "fork",
     "clean": "clean",
     "evaluate": "evaluate",
+    "metrics": "metrics",
     "judge": "judge",
     "judgements": "judgements",
     "preferences": "preferences",

@@ -90,11 +90,9 @@ def token_lines(tokens: TokenLengths, bins: int) -> Iterator[Line]:
 
 def score_lines(scores: SliceScores) -> Iterator[Line]:
     """What an evaluation's arms reached on each slice."""
-    from core.evaluation.result import METRICS
-
     arms = [shorten(arm.replace("few-shot:", "ex:"), 7) for arm in scores.arms]
     yield _said(f"scores of {visible(scores.run)} by {visible(scores.by)}, on its test rows")
-    over = "".join(f" {METRICS[name].label:>{8 * len(arms)}}" for name in scores.metrics)
+    over = "".join(f" {scores.infos[name].label:>{8 * len(arms)}}" for name in scores.metrics)
     yield _said(f"{'':<{_NAME - 8}} {'':>6}{over}")
     yield _said(f"{'':<{_NAME - 8}} {'rows':>6}" + "".join(" " + "".join(f"{arm:>8}" for arm in arms)
                                                          for _ in scores.metrics))  # fmt: skip

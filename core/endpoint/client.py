@@ -53,11 +53,12 @@ class _NoCompletion(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, and what it cost in tokens (guessed high where the endpoint does not say)."""
+    """An answer, and what it cost in tokens (guessed high where the endpoint does not say). ended: by itself."""
 
     text: str
     given: int
     made: int
+    ended: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +254,14 @@ def _reply(raw: bytes, messages: Messages) -> Reply:
     try:
         body = json.loads(raw)
         text = body["choices"][0]["message"]["content"]
-    except (ValueError, RecursionError, KeyError, IndexError, TypeError):
+        ended = body["choices"][0].get("finish_reason") != "length"
+    except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
         raise _NoCompletion from None
     text = text if isinstance(text, str) else ""
     asked = "".join(str(message.get("content") or "") for message in messages)
     usage = body.get("usage") if isinstance(body.get("usage"), dict) else {}
-    return Reply(
-        text, _count(usage.get("prompt_tokens"), asked), _count(usage.get("completion_tokens"), text)
-    )  # fmt: skip
+    given, made = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return Reply(text, _count(given, asked), _count(made, text), ended)
 
 
 _MOST_TOLD = 10**9

@@ -1,7 +1,8 @@
-"""What a model says, and how likely it finds what it should say: greedy answers and losses, in batches."""
+"""What a model says, and how likely it finds what it should say: answers and losses, in batches."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -87,8 +88,11 @@ def answers(
     max_new_tokens: int,
     batch_size: int = 32,
     max_positions: int | None = None,
-) -> Iterator[list[tuple[int, list[int]]]]:
-    """Greedy answers, batch by batch, longest prompts first.
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+) -> Iterator[list[tuple[int, list[int], bool]]]:
+    """Answers, batch by batch, longest prompts first: greedy, or drawn.
 
     Args:
         model: a causal LM in evaluation mode.
@@ -97,38 +101,58 @@ def answers(
         pad_id: what prompts are padded with, on the left, under the attention mask.
         max_new_tokens: longest answer; shorter where `max_positions` leaves less room.
         batch_size: prompts answered at once, fewer where they are long.
+        temperature: 0 takes the likeliest token each time; above, tokens are drawn from the likeliest that make up
+            `top_p` of the probability (arxiv.org/abs/1904.09751), by `seed` and the prompts that are asked together.
 
     Yields:
-        For each batch (prompt's index, ids of its answer).
+        For each batch (prompt's index, ids of its answer, whether a stop id ended it).
     """
     from transformers import GenerationConfig
 
     device = model.device
-    lengths = [len(prompt) + max_new_tokens for prompt in prompts]
-    for batch in _batches(lengths, _CACHED_TOKENS.get(device.type, 32768), batch_size):
-        width = max(len(prompts[index]) for index in batch)
-        room = max_new_tokens if max_positions is None else max(1, min(max_new_tokens, max_positions - width))
-        ids = np.full((len(batch), width), pad_id, np.int64)
-        mask = np.zeros((len(batch), width), np.int64)
-        for at, index in enumerate(batch):
-            ids[at, width - len(prompts[index]) :], mask[at, width - len(prompts[index]) :] = prompts[index], 1
-        output = model.generate(
-            input_ids=torch.from_numpy(ids).to(device),
-            attention_mask=torch.from_numpy(mask).to(device),
-            generation_config=GenerationConfig(
-                max_new_tokens=room,
-                do_sample=False,
-                eos_token_id=sorted(stop_ids) or None,
-                pad_token_id=pad_id,
-                use_cache=True,
-            ),
-        )
-        written: NDArray[np.int64] = output[:, width:].cpu().numpy()
-        yield [(index, _until(line.tolist(), stop_ids)) for index, line in zip(batch, written, strict=True)]
+    drawing: dict[str, Any] = {"do_sample": False}
+    if temperature > 0:
+        drawing = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+    for batch, room in _with_room([len(prompt) for prompt in prompts], max_new_tokens, max_positions):
+        lengths = [len(prompts[index]) + room for index in batch]
+        for places in _batches(lengths, _CACHED_TOKENS.get(device.type, 32768), batch_size):
+            together = [batch[at] for at in places]
+            width = max(len(prompts[index]) for index in together)
+            ids = np.full((len(together), width), pad_id, np.int64)
+            mask = np.zeros((len(together), width), np.int64)
+            for at, index in enumerate(together):
+                ids[at, width - len(prompts[index]) :], mask[at, width - len(prompts[index]) :] = prompts[index], 1
+            if temperature > 0:
+                torch.manual_seed(zlib.crc32(ids.tobytes(), seed))
+            output = model.generate(
+                input_ids=torch.from_numpy(ids).to(device),
+                attention_mask=torch.from_numpy(mask).to(device),
+                generation_config=GenerationConfig(
+                    max_new_tokens=room,
+                    eos_token_id=sorted(stop_ids) or None,
+                    pad_token_id=pad_id,
+                    use_cache=True,
+                    **drawing,
+                ),
+            )
+            written: NDArray[np.int64] = output[:, width:].cpu().numpy()
+            yield [(index, *_until(line.tolist(), stop_ids)) for index, line in zip(together, written, strict=True)]
 
 
-def _until(ids: list[int], stop_ids: Sequence[int]) -> list[int]:
+def _with_room(
+    lengths: Sequence[int], max_new_tokens: int, max_positions: int | None
+) -> Iterator[tuple[list[int], int]]:
+    """The prompts by the tokens that an answer may have, so that none depends on what is answered beside it."""
+    rooms: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths):
+        room = max_new_tokens if max_positions is None else max(1, min(max_new_tokens, max_positions - length))
+        rooms.setdefault(room, []).append(index)
+    for room in sorted(rooms):
+        yield rooms[room], room
+
+
+def _until(ids: list[int], stop_ids: Sequence[int]) -> tuple[list[int], bool]:
     for at, token in enumerate(ids):
         if token in stop_ids:
-            return ids[:at]
-    return ids
+            return ids[:at], True
+    return ids, False

@@ -21,14 +21,11 @@ import torch
 from transformers import GenerationConfig
 from transformers.generation.streamers import BaseStreamer
 
-from core.chat import ChatModel, load_chat
-from core.engine.encode import uses_thinking
-from core.engine.evaluate import Models
+from core.chat import ChatModel
 from core.engine.job import describe
+from core.engine.models import Models, Owner
 from core.errors import DiapasonError
 from core.files import finite
-from core.models import ModelInfo, read_model
-from core.recipe import make_recipe
 from core.runs.folder import RunFolder
 
 _ARMS = ("base", "tuned")
@@ -97,14 +94,10 @@ class Talk:
     """The run's base and tuned model, and how they answer."""
 
     def __init__(self, run: RunFolder, send: Any) -> None:
-        spec = run.spec()
-        recipe = make_recipe(spec["recipe"], str(run.spec_file))
-        self.info: ModelInfo = read_model(Path(spec["model"]["path"]), spec["model"].get("name"))
-        self._chat = load_chat(self.info)
-        train = spec["data"]["train"]
-        if Path(train["path"]).is_file():
-            self._chat.thinking = uses_thinking(Path(train["path"]), train.get("format"), train.get("map"))
-        self.models = Models(run.path, recipe, self.info)
+        owner = Owner(run)
+        self.info = owner.info
+        self._chat = owner.chat
+        self.models = Models(run.path, owner.recipe, owner.info)
         self._send = send
         with self.models.ready(True):
             pass

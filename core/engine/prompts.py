@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -112,7 +113,7 @@ class Prompter:
             library, told = self._library(arm.folder)
             found = [self._with_pieces(row, library) for row in self._each(rows)]
         else:
-            return list(rows), told
+            return [dataclasses.replace(row) for row in rows], told
         cut = [row.dropped for row in found if row.dropped]
         return found, {**told, "dropped": {"rows": len(cut), "pieces": sum(cut)}}
 

@@ -66,7 +66,7 @@ class Sampler:
                 max_new_tokens=self._max_new_tokens,
                 max_positions=self._max_positions,
             )
-            said = {index: ids for batch in batches for index, ids in batch}
+            said = {index: ids for batch in batches for index, ids, _ in batch}
         finally:
             model.train(training)
         if self._writer is None:

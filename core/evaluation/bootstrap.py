@@ -33,7 +33,8 @@ class Difference:
 def draws(tables: Mapping[Key, Table], *, resamples: int = RESAMPLES, seed: int = 0) -> dict[Key, Floats]:
     """The score of each table over `resamples` draws of its rows with replacement, the same draws for all.
 
-    A table that says how many resamples it takes at most gets the first of them. All tables must have the same number of rows, at least one.
+    A table that says how many resamples it takes at most gets the first of them. All tables must have the same
+    number of rows, at least one.
     """
     count = {len(table.rows) for table in tables.values()}
     if len(count) > 1 or 0 in count:

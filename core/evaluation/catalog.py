@@ -36,6 +36,7 @@ class Measure:
     make: Callable[[Rows], dict[str, Table]]
     needs_loss: bool = False
     module: str | None = None
+    needs_references: bool = True
 
     def tables(self, rows: Rows) -> dict[str, Table]:
         """The scores of these rows by name; none where it needs a loss that was not measured."""
@@ -69,8 +70,10 @@ _GROUPS: dict[str, tuple[tuple[str, ...], Callable[[Rows], dict[str, Table]]]] =
     ),
     "style_and_fact": (("style_and_fact", "right_fact"), lambda rows: _style_and_fact(rows)),
 }
-_OTHER_NAMES = {"json": "json_valid", "precision": "macro_precision", "recall": "macro_recall", "bpb": "bits_per_byte",
-                "chrf2": "chrf", "ppl": "perplexity", "em": "exact_match", "rougel": "rougeL"}  # fmt: skip
+_OTHER_NAMES = {
+    "json": "json_valid", "precision": "macro_precision", "recall": "macro_recall", "bpb": "bits_per_byte",
+    "chrf2": "chrf", "ppl": "perplexity", "em": "exact_match", "rougel": "rougeL",
+}  # fmt: skip
 WITH_ARGUMENT = ("json_schema:FILE", "regex:PATTERN", "length:MIN-MAX", "FILE.py")
 
 
@@ -197,12 +200,19 @@ def _ours(reference: str) -> bool:
 
 
 def _one(name: str, make: Callable[[Rows], Table], *, needs_loss: bool = False) -> Measure:
-    return Measure(name, {name: METRICS[name]}, lambda rows: {name: make(rows)}, needs_loss, name)
+    return Measure(
+        name,
+        {name: METRICS[name]},
+        lambda rows: {name: make(rows)},
+        needs_loss,
+        name,
+        needs_references=name != "json_valid",
+    )
 
 
 def _check(name: str, label: str, definition: str, check: checks.Check) -> Measure:
     info = MetricInfo(label, True, 3, definition)
-    return Measure(name, {name: info}, lambda rows: {name: check(rows.answers)})
+    return Measure(name, {name: info}, lambda rows: {name: check(rows.answers)}, needs_references=False)
 
 
 def _own(name: str) -> Measure:

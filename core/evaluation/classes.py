@@ -108,7 +108,7 @@ def confusion(predictions: Sequence[str], references: References, labels: Sequen
 
 
 def labels_of(references: References) -> tuple[list[str], int]:
-    """The classes of the first references, in their order: the `MOST_CLASSES` most frequent, and how many there are."""
+    """The `MOST_CLASSES` most frequent classes of the first references, in order, and how many there are in all."""
     counts = Counter(label_of(texts[0]) for texts in all_references(references))
     kept = sorted(label for label, _ in counts.most_common(MOST_CLASSES))
     return kept, len(counts)

@@ -20,7 +20,7 @@ def costs(records: Sequence[Record], about: dict[str, Any]) -> dict[str, Any]:
     Returns:
         Sums over the rows (``seconds``, ``tokens`` written, ``prompt_tokens``, ``cut``: answers that reached the
         longest length), ``peak_memory_bytes``, ``price``, and ``per_1000`` answers: ``prompt_tokens``, ``tokens``,
-        ``seconds`` (in the batches in which they were made, the loss of the references included) and ``money``.
+        ``seconds`` (of the batches in which they were made; of an endpoint, of each request) and ``money``.
     """
     seconds = sum(float(record.get("seconds") or 0.0) for record in records)
     written = sum(int(record.get("generated_tokens") or 0) for record in records)

@@ -116,7 +116,7 @@ def _signature(name: str, rows: Rows) -> dict[str, str]:
 
 def _arm(arm: Arm, scores: dict[str, dict[str, float]]) -> dict[str, Any]:
     about = {"kind": arm.kind, "model": arm.about.get("model"), "tokenizer": arm.about.get("tokenizer")}
-    return {"name": arm.name, **about, "metrics": scores, **costs(arm.records, arm.about)}
+    return {"name": arm.name, **about, "metrics": scores, **(costs(arm.records, arm.about) if arm.records else {})}
 
 
 def _classes(arms: Sequence[Arm], infos: Mapping[str, Any]) -> dict[str, Any]:

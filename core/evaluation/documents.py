@@ -187,10 +187,10 @@ class _Text(HTMLParser):
     """Gathers what a page says; blocks end a line."""
 
     _SKIPPED = frozenset({"script", "style", "template", "noscript", "svg"})
-    _BLOCKS = frozenset(
-        "address article aside blockquote br dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 h5 h6 "
-        "header hr li main nav ol p pre section table td th title tr ul".split()
-    )
+    _INLINE = frozenset({
+        "a", "abbr", "b", "bdi", "bdo", "cite", "code", "data", "dfn", "em", "font", "i", "img", "kbd", "label",
+        "mark", "q", "s", "samp", "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr",
+    })  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -199,12 +199,12 @@ class _Text(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._skipping += tag in self._SKIPPED
-        if tag in self._BLOCKS:
+        if tag not in self._INLINE:
             self.parts.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
         self._skipping = max(0, self._skipping - (tag in self._SKIPPED))
-        if tag in self._BLOCKS:
+        if tag not in self._INLINE:
             self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:

@@ -1,4 +1,4 @@
-"""What the evaluate.Metric modules share; they are loaded by path, `evaluate.load("core/evaluation/modules/bleu.py")`.
+"""What the evaluate.Metric modules share; `evaluate.load("core/evaluation/modules/bleu.py")` loads one of them.
 
 A module imports this one by its name: evaluate takes the first class that it finds in a module for its metric.
 """

@@ -54,15 +54,15 @@ def scored(tables: Mapping[Key, Table], *, seed: int = 0) -> tuple[dict[Key, dic
     The interval of a share of rows is Wilson's, which holds at 0 and 1 too; all others are the bootstrap's.
     """
     drawn = draws(tables, seed=seed)
-    found: dict[Key, dict[str, float]] = {}
-    for key, table in tables.items():
-        low, high = interval(drawn[key])
-        if table.binary:
-            share = wilson(float(table.rows[:, 0].sum()), len(table.rows))
-            assert share is not None
-            low, high = share.low, share.high
-        found[key] = {"value": table.value, "low": low, "high": high}
-    return found, drawn
+    return {key: value_of(table, interval(drawn[key])) for key, table in tables.items()}, drawn
+
+
+def value_of(table: Table, bootstrapped: tuple[float, float]) -> dict[str, float]:
+    """A score with its interval: Wilson's for a share of rows, else the bootstrap's."""
+    low, high = bootstrapped
+    if table.binary and (share := wilson(float(table.rows[:, 0].sum()), len(table.rows))) is not None:
+        low, high = share.low, share.high
+    return {"value": table.value, "low": low, "high": high}
 
 
 def compare(

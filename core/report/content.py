@@ -7,13 +7,14 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from core.evaluation.result import METRICS, EvaluationResult, read_result
+from core.evaluation.result import read_result
 from core.judging.results import results
 from core.judging.session import load
 from core.judging.statistics import p_value, percent
 from core.judging.votes import read_votes
 from core.report.blocks import Block, Figure, Heading, Table, Text, Verbatim
 from core.report.curves import Line, curves
+from core.report.evaluation import evaluation_blocks
 from core.runs.series import number, whole
 from core.runs.usage import usage
 from core.runs.view import RunView
@@ -43,7 +44,8 @@ def content(view: RunView, *, price: float | None = None) -> Iterator[Block]:
     yield from _course(view)
     result = read_result(view.folder)
     if result is not None:
-        yield from _evaluation(result)
+        yield Heading("Evaluation")
+        yield from evaluation_blocks(result)
     yield from _judgements(view)
     yield from _samples(view)
     yield Heading("Recipe")
@@ -109,32 +111,6 @@ def _course(view: RunView) -> Iterator[Block]:
             lines.append(Line("validation loss", xs, [number(event.get("loss")) for event in view.evals], marks=True))
         if svg := curves(lines, unit):
             yield Figure(svg, title + (", and the loss on the validation rows" if len(lines) > 1 else ""))
-
-
-def _evaluation(result: EvaluationResult) -> Iterator[Block]:
-    yield Heading("Evaluation")
-    left = f"; left out: {result.refused} trained on, {result.too_long} too long"
-    yield Text(
-        f"{result.rows} test rows{left if result.refused or result.too_long else ''}. Brackets: 95 % intervals."
-    )
-    rows: list[tuple[str, ...]] = []
-    for name in result.metrics:
-        about = METRICS[name]
-        cells = [
-            f"{found.value:.{about.decimals}f} [{found.low:.{about.decimals}f}, {found.high:.{about.decimals}f}]"
-            if (found := arm.metrics.get(name)) is not None
-            else "–"
-            for arm in result.arms
-        ]
-        rows.append((f"{about.label} {'↑' if about.higher_is_better else '↓'}", *cells))
-    yield Table(("", *(arm.name for arm in result.arms)), tuple(rows))
-    gaps = [
-        (f"{item.arm} against {item.against}", METRICS[item.metric].label, f"{item.difference:+.3g}",
-         f"[{item.low:+.3g}, {item.high:+.3g}]", "< .001" if item.p < 0.001 else f"{item.p:.3f}")
-        for item in result.comparisons
-    ]  # fmt: skip
-    if gaps:
-        yield Table(("", "metric", "difference", "95 % interval", "p (paired bootstrap)"), tuple(gaps))
 
 
 def _judgements(view: RunView) -> Iterator[Block]:

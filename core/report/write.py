@@ -1,4 +1,4 @@
-"""A report as HTML or as Markdown: one file that needs no other, in which nothing of the data acts."""
+"""A report as HTML, as Markdown or as plain text: one file that needs no other, in which nothing of the data acts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from core.data.card import inert
 from core.report.blocks import Block, Figure, Heading, Table, Text, Verbatim
-from core.text import visible
+from core.text import cells, visible
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
@@ -46,9 +46,9 @@ def _html(block: Block) -> str:
         case Figure(svg, caption):
             return f"<figure>{svg}<figcaption>{_safe(caption)}</figcaption></figure>"
         case Table(head, rows, right):
-            cells = "".join(f"<th>{_safe(cell)}</th>" for cell in head)
+            top = "".join(f"<th>{_safe(cell)}</th>" for cell in head)
             body = "".join(f"<tr>{''.join(f'<td>{_safe(cell)}</td>' for cell in row)}</tr>" for row in rows)
-            return f"<table{' class=n' if right else ''}><tr>{cells}</tr>{body}</table>"
+            return f"<table{' class=n' if right else ''}><tr>{top}</tr>{body}</table>"
 
 
 def as_markdown(blocks: Iterable[Block]) -> str:
@@ -74,8 +74,30 @@ def _markdown(block: Block) -> str:
             return "\n".join([_row(head), line, *(_row(row) for row in rows)])
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(inert(cell) for cell in cells) + " |"
+def as_text(blocks: Iterable[Block]) -> str:
+    """For a terminal: tables in columns; everything inert."""
+    found, before = "", None
+    for block in blocks:
+        if not isinstance(block, Figure):
+            gap = "" if before is None else "\n" if isinstance(block, Text) and isinstance(before, Text) else "\n\n"
+            found += gap + _plain(block)
+            before = block
+    return found
+
+
+def _plain(block: Heading | Text | Table | Verbatim) -> str:
+    if not isinstance(block, Table):
+        return visible(block.text, newlines=isinstance(block, Verbatim))
+    table = [[visible(cell) for cell in row] for row in (block.head, *block.rows)]
+    widths = [max(cells(row[at]) for row in table) for at in range(len(block.head))]
+    return "\n".join(
+        "  ".join(cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    )
+
+
+def _row(row: Sequence[str]) -> str:
+    return "| " + " | ".join(inert(cell) for cell in row) + " |"
 
 
 def _ticks(text: str) -> list[str]:

@@ -6,15 +6,16 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import DiapasonError
+from core.home import expand
 from core.text import visible
+from tui.commands.evaluate_arms import add_arguments, wish_of
 
 if TYPE_CHECKING:
-    from core.evaluation.result import Comparison, EvaluationResult, MetricInfo, Value
+    from core.evaluation.result import EvaluationResult
     from core.runs.folder import RunFolder
 
 _POLL_SECONDS = 0.3
@@ -30,7 +31,12 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
     parser.add_argument("--data", metavar="FILE", type=Path, help="test rows (default: the run's own test part)")
+<<<<<<< HEAD
+    add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+=======
+    add_output(parser)
+>>>>>>> ev1
     parser.set_defaults(run=run)
 
 
@@ -45,25 +51,70 @@ def run(args: argparse.Namespace) -> int:
     from core.files import read_json
     from core.runs.folder import find_run
 
+    check_output(args)
     folder = find_run(args.target)
     tuned_weights(folder)
-    spec = specify(folder, args.data)
-    result = existing(folder, spec)
+    spec = specify(folder, wish_of(args))
+    result = None if args.again else existing(folder, spec, any_arms=args.arms is None)
     if result is not None:
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(result.document["created"]))
         print(f"These weights were evaluated on these rows before ({made}); this is that result.", file=sys.stderr)
     else:
-        job = under_way(folder, spec) or start(folder, spec)
+        job = under_way(folder, spec) or start(folder, spec, again=args.again)
         _wait(job)
         document = read_json(job.path / "result.json")
         if not isinstance(document, dict):
             raise DiapasonError("the job left no result", where=job.id, hint=f"Its log is in {job.logs}.")
         result = parse_result(document)
-    if args.json:
-        print(json.dumps(result.document, ensure_ascii=False, indent=2))
-    else:
-        print("\n".join(report(result)))
+    show(result, folder, args)
     return 0
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """The options about what is printed and written."""
+    parser.add_argument(
+        "--by", metavar="FIELD", help="the scores by slice too: label, language, or a field of the rows"
+    )
+    parser.add_argument("--export", metavar="OUT", help="write the result to a file as well: .csv, .json or .md")
+    parser.add_argument("--force", action="store_true", help="replace the file of --export where it exists")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+
+
+def check_output(args: argparse.Namespace) -> None:
+    """Make sure of --export before anything is made. Raises UsageError where it cannot be written."""
+    if args.export:
+        from core.report.evaluation import check_export
+
+        check_export(expand(args.export), replace=args.force)
+
+
+def show(result: EvaluationResult, folder: RunFolder, args: argparse.Namespace) -> None:
+    """Print the result, and its slices with --by; write it with --export.
+
+    Raises:
+        DiapasonError: the file cannot be written, or no row has the field.
+    """
+    from core.report.blocks import Heading
+    from core.report.evaluation import evaluation_blocks, save_evaluation, slice_blocks
+    from core.report.write import as_text
+
+    slices = None
+    if args.by:
+        from core.evaluation.slices import slices_of_run
+
+        slices = slices_of_run(folder, args.by)[1]
+    if args.export:
+        save_evaluation(result, expand(args.export), replace=args.force)
+    if args.json:
+        document = result.document | ({"slices": slices.to_json()} if slices else {})
+        print(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    blocks = list(evaluation_blocks(result))
+    if slices is not None:
+        blocks += [Heading(f"By {args.by}", 3), *slice_blocks(slices)]
+    print(as_text(blocks))
+    if args.export:
+        print(visible(f"\nWrote {expand(args.export)}"))
 
 
 def _wait(job: RunFolder) -> None:
@@ -99,54 +150,3 @@ def _progress(view: Any) -> str:
     if view.progress:
         return f"{view.progress['phase']}: {view.progress['done']} of {view.progress['total']}"
     return view.status if view.status != "running" else "loading the models"
-
-
-def report(result: EvaluationResult) -> list[str]:
-    """The result as lines for a terminal: each metric of each arm, then tuned against each base arm."""
-    from core.evaluation.result import METRICS
-
-    left_out = [f"{result.refused} left out: trained on"] if result.refused else []
-    left_out += [f"{result.too_long} left out: too long"] if result.too_long else []
-    rows = f"{result.rows} test rows" + (f" ({', '.join(left_out)})" if left_out else "")
-    lines = [f"{rows} of {visible(str(result.data.get('path', '')))}", ""]
-    scores = [["", *(arm.name for arm in result.arms)]]
-    for name in result.metrics:
-        about = METRICS[name]
-        cells = [_score(arm.metrics.get(name), about) for arm in result.arms]
-        scores.append([f"{about.label} {'↑' if about.higher_is_better else '↓'}", *cells])
-    scores.append(["tokens written", *(str(arm.tokens) for arm in result.arms)])
-    scores.append(["seconds", *(f"{arm.seconds:.1f}" for arm in result.arms)])
-    lines += _columns(scores)
-    against = list(dict.fromkeys(item.against for item in result.comparisons))
-    if against:
-        gaps = [["", *(f"tuned against {name}" for name in against)]]
-        for name in result.metrics:
-            found = {item.against: item for item in result.comparisons if item.metric == name}
-            gaps.append([METRICS[name].label, *(_gap(found.get(arm), METRICS[name]) for arm in against)])
-        lines += ["", *_columns(gaps)]
-    lines += ["", "Brackets: 95 % intervals; p: paired bootstrap over rows, two-sided."]
-    return lines
-
-
-def _score(value: Value | None, about: MetricInfo) -> str:
-    if value is None:
-        return "–"
-    d = about.decimals
-    return f"{value.value:.{d}f} [{value.low:.{d}f}, {value.high:.{d}f}]"
-
-
-def _gap(item: Comparison | None, about: MetricInfo) -> str:
-    if item is None:
-        return "–"
-    d = about.decimals
-    p = "p < .001" if item.p < 0.001 else f"p = {item.p:.3f}".replace("0.", ".", 1)
-    verdict = ""
-    if item.p < 0.05:
-        verdict = " better" if (item.difference > 0) == about.higher_is_better else " worse"
-    return f"{item.difference:+.{d}f} [{item.low:+.{d}f}, {item.high:+.{d}f}] {p}{verdict}"
-
-
-def _columns(rows: Iterable[list[str]]) -> list[str]:
-    table = list(rows)
-    widths = [max(len(row[at]) for row in table) for at in range(len(table[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
