@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ class Desk:
         self._places = {pair.id: place for place, pair in enumerate(self.session.sequence)}
         # Nothing before this place in the sequence waits for a verdict.
         self._begin = 0
+        self._wins: dict[str, int] | None = None
 
     def next_pair(self) -> Pair | None:
         """The first pair that this judge has not seen to, or None at the end."""
@@ -72,6 +74,23 @@ class Desk:
         while self._begin < len(sequence) and not self._waits(sequence[self._begin]):
             self._begin += 1
         return sequence[self._begin] if self._begin < len(sequence) else None
+
+    def pair_after(self, pair: Pair) -> Pair | None:
+        """The first pair after `pair` that this judge has not seen to, or None."""
+        sequence = self.session.sequence
+        after = (sequence[place] for place in range(self.place(pair), len(sequence)))
+        return next((each for each in after if self._waits(each)), None)
+
+    def wins(self) -> dict[str, int]:
+        """Arm → how many pairs this judge gave it; repeats do not count."""
+        if self._wins is None:
+            self._wins = dict(Counter(v.winner for v in self.votes.standing(self.judge).values() if v.winner))
+        return self._wins
+
+    def last_vote(self) -> Vote | None:
+        """This judge's last vote that stands."""
+        stack = self.votes.stacks.get(self.judge)
+        return stack[-1] if stack else None
 
     def _waits(self, pair: Pair) -> bool:
         if self.votes.latest(self.judge, pair.id) is not None:
@@ -136,6 +155,7 @@ class Desk:
             vote.t,
         )
         self.votes.add(vote)
+        self._wins = None
         return vote
 
     def undo(self) -> Pair | None:
@@ -150,6 +170,7 @@ class Desk:
         last = stack[-1]
         self._append({"event": "undo", "vote": last.id, "pair": last.pair}, time.time())
         self.votes.undo(self.judge, last.id)
+        self._wins = None
         place = self._places[last.pair]
         self._begin = min(self._begin, place)
         return self.session.sequence[place]

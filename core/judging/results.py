@@ -3,205 +3,396 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from core.files import read_json
-from core.judging.pairs import Pair
-from core.judging.session import Session
-from core.judging.statistics import Share, p_value, percent, sign_test, wilson
-from core.judging.votes import Vote, Votes
+from core.judging.judgement import DECISIVE, Judgement, judgements_of, sides
+from core.judging.statistics import agreement
+from core.judging.statistics.length import Adjusted, adjusted, differences
+from core.judging.statistics.prompts import Habit, Standing, habit, standing
+from core.judging.statistics.proportion import Share, sign_test, wilson
+from core.judging.statistics.stopping import Stopping, follow, interval
+
+if TYPE_CHECKING:
+    from core.judging.pairs import Pair
+    from core.judging.rater import SecondRater
+    from core.judging.session import Session
+    from core.judging.statistics.ranking import Ranking
+    from core.judging.votes import Vote, Votes
 
 CANDIDATE, BASELINE = "tuned", "base"
-# Under this many decisive votes a share by slot or length says nothing, so no warning is built on it.
-_ENOUGH = 20
+# A field with more values than this (an id, a free text) makes no slices.
+_MOST_VALUES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Habit:
-    """How often a verdict went along with something other than the content.
+class Part:
+    """The judgements of one slice: prompts, and for two sides how they stand; score: side → mean, ties at ½."""
 
-    `count` of `trials` decisive pairs did; `share` with its interval (None without trials); `p` of the sign test.
-    """
-
-    count: int
-    trials: int
-    share: Share | None
-    p: float
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"count", "trials", "share", "p"}``."""
-        share = self.share.to_json() if self.share else None
-        return {"count": self.count, "trials": self.trials, "share": share, "p": self.p}
+    prompts: int
+    standing: Standing | None
+    scores: dict[str, float]
 
     @property
-    def marked(self) -> bool:
-        """Whether it is stronger than chance would have it, on enough pairs."""
-        return self.trials >= _ENOUGH and self.p < 0.05
+    def share(self) -> Share | None:
+        """Of two sides: decisive prompts won by the candidate, with the Wilson interval."""
+        decisive = self.standing.decisive if self.standing else []
+        return wilson(sum(decisive), len(decisive))
 
 
 @dataclass(frozen=True)
 class Results:
-    """The standing of one session.
+    """The standing of one judging. What takes time is worked out when it is asked for.
 
-    With several judges a pair has one verdict: the sign of their picks together (one for tuned against one
-    for base is a tie); a pair that all of them skipped has none.
+    With several judges a prompt has one verdict: for the side that more of them picked, else a tie (both bad where
+    all say so). Intervals and tests are over prompts. Repeats count for self-consistency only.
 
     Attributes:
-        names: arm → the name that a person knows it by.
-        judges: judge → counts of that judge's own verdicts: wins, losses, ties, both_bad, skips.
-        pairs: pairs asked about; judged: those with a verdict; skipped: only skipped; left: not seen by anyone.
-        identical: ties given without asking, already within `ties`; only those met so far.
-        share: of decisive pairs won by tuned, with the Wilson interval; p: the exact sign test's.
-        score: the same with ties and both-bad at ½, over all pairs with a verdict.
-        first_slot: verdicts for the left answer; longer: verdicts for the longer answer.
-        lengths: arm → mean characters of its answers, over the pairs with a verdict.
+        judgements: all of them, also skips and repeats.
+        sides: in their order; of two the first is the baseline and the second the candidate, which wins and loses.
+        names: side → the name that a person knows it by. prompts: prompt → what to show of it.
+        session: the session's id, or None for votes made elsewhere.
+        pairs: pairs asked about, without identical ones; left: not seen by anyone.
+        notes: pairs and judges with a note.
+        answers_changed: whether the answers were made again since.
+        telling: judged pairs in which an answer names its model.
+        rater: the second rater's verdicts, or None.
     """
 
-    session: str
-    names: dict[str, str]
-    judges: dict[str, dict[str, int]]
-    pairs: int
-    judged: int
-    skipped: int
-    left: int
-    wins: int
-    losses: int
-    ties: int
-    both_bad: int
-    identical: int
-    share: Share | None
-    p: float
-    score: Share | None
-    first_slot: Habit
-    longer: Habit
-    lengths: dict[str, float]
-    notes: int
-    answers_changed: bool
+    judgements: Sequence[Judgement]
+    sides: tuple[str, ...]
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+    prompts: Mapping[str, str] = field(default_factory=dict[str, str])
+    session: str | None = None
+    pairs: int = 0
+    left: int = 0
+    notes: int = 0
+    answers_changed: bool = False
+    telling: int = 0
+    rater: SecondRater | None = None
+
+    @property
+    def two(self) -> bool:
+        """Whether two sides were compared: more are ranked."""
+        return len(self.sides) == 2
+
+    @property
+    def baseline(self) -> str:
+        """The first side."""
+        return self.sides[0]
+
+    @property
+    def candidate(self) -> str:
+        """The last side: of two, the one whose share is given."""
+        return self.sides[-1]
+
+    @cached_property
+    def scored(self) -> list[Judgement]:
+        """The judgements that count in the score: no repeats, no skips."""
+        return [each for each in self.judgements if not each.repeat and each.verdict != "skip"]
+
+    @cached_property
+    def standing(self) -> Standing:
+        """How the two sides stand, over prompts; empty for more."""
+        return standing(self.scored if self.two else [], self.candidate, self.baseline)
+
+    @cached_property
+    def _items(self) -> set[agreement.Item]:
+        return {(each.prompt, frozenset((each.left, each.right))) for each in self.scored if not each.identical}
+
+    @property
+    def judged(self) -> int:
+        """Pairs with a verdict, identical ones aside."""
+        return len(self._items)
+
+    @property
+    def skipped(self) -> int:
+        """Pairs that were only skipped."""
+        return self.pairs - self.left - self.judged
+
+    @property
+    def wins(self) -> int:
+        """Prompts that the candidate won."""
+        return self.standing.counts["win"]
+
+    @property
+    def losses(self) -> int:
+        """Prompts that the baseline won."""
+        return self.standing.counts["loss"]
+
+    @property
+    def ties(self) -> int:
+        """Prompts tied, identical ones among them."""
+        return self.standing.counts["tie"]
+
+    @property
+    def both_bad(self) -> int:
+        """Prompts of which neither answer would do."""
+        return self.standing.counts["both_bad"]
+
+    @property
+    def identical(self) -> int:
+        """Prompts tied without asking."""
+        return self.standing.identical
 
     @property
     def decisive(self) -> int:
-        """Pairs that one side won."""
-        return self.wins + self.losses
+        """Prompts that one side won; of more than two sides, judgements that picked one."""
+        return self.wins + self.losses if self.two else sum(each.verdict in DECISIVE for each in self.scored)
+
+    @property
+    def share(self) -> Share | None:
+        """Of decisive prompts won by the candidate, with the Wilson interval."""
+        return wilson(self.wins, self.wins + self.losses)
+
+    @cached_property
+    def p(self) -> float:
+        """Of the exact sign test; it holds where the number of judgements was set beforehand."""
+        return sign_test(self.wins, self.losses)
+
+    @property
+    def score(self) -> Share | None:
+        """The candidate's share with ties and both-bad at ½, over all prompts with a verdict."""
+        return self.standing.score
+
+    @cached_property
+    def stopping(self) -> Stopping:
+        """The rule that may be looked at at any time."""
+        return follow(self.standing.decisive)
+
+    @property
+    def share_any_time(self) -> Share | None:
+        """The share with the interval that stays valid however often one looks."""
+        return interval(self.wins, self.losses)
+
+    @cached_property
+    def _decided(self) -> list[Judgement]:
+        return [each for each in self.scored if each.verdict in DECISIVE]
+
+    @cached_property
+    def first_slot(self) -> Habit:
+        """Verdicts for the left answer."""
+        return habit((each.prompt, each.verdict == "left") for each in self._decided)
+
+    @cached_property
+    def longer(self) -> Habit:
+        """Verdicts for the longer answer, pairs of equal length aside."""
+        return habit(
+            (each.prompt, (each.verdict == "left") == (each.left_length > each.right_length))
+            for each in self._decided
+            if each.left_length is not None
+            and each.right_length is not None
+            and each.left_length != each.right_length
+        )
+
+    @cached_property
+    def by_order(self) -> dict[str, Habit]:
+        """Of two sides: verdicts for the candidate where it stood ``left``, and where it stood ``right``."""
+        return {
+            place: habit(
+                (each.prompt, each.verdict == place)
+                for each in self._decided
+                if (each.left if place == "left" else each.right) == self.candidate
+            )
+            for place in (("left", "right") if self.two else ())
+        }
+
+    @cached_property
+    def adjusted(self) -> Adjusted | None:
+        """The candidate's share at equal length; None under 40 decisive prompts, or without lengths."""
+        if not self.two:
+            return None
+        return adjusted(self.standing.verdicts, differences(self.scored, self.candidate))
+
+    @cached_property
+    def lengths(self) -> dict[str, float]:
+        """Side → mean characters of its answers over the judgements that know them, identical pairs aside."""
+        found: dict[str, list[int]] = {side: [] for side in self.sides}
+        for each in self.scored:
+            for side, length in ((each.left, each.left_length), (each.right, each.right_length)):
+                if length is not None and not each.identical:
+                    found[side].append(length)
+        if not any(found.values()):
+            return {}
+        return {side: round(sum(values) / len(values), 1) if values else 0.0 for side, values in found.items()}
+
+    @cached_property
+    def judges(self) -> dict[str, dict[str, int]]:
+        """Judge → counts of that judge's own verdicts, by name."""
+        counts: dict[str, Counter[str]] = {}
+        for each in self.judgements:
+            if not each.repeat and not each.identical:
+                counts.setdefault(each.judge, Counter())[each.winner or f"-{each.verdict}"] += 1
+        return {judge: self._own(counts[judge]) for judge in sorted(counts)}
+
+    def _own(self, count: Counter[str]) -> dict[str, int]:
+        if self.two:
+            picks = {"wins": count[self.candidate], "losses": count[self.baseline]}
+        else:
+            picks = {"decisive": sum(count[side] for side in self.sides)}
+        return {**picks, "ties": count["-tie"], "both_bad": count["-both_bad"], "skips": count["-skip"]}
+
+    @cached_property
+    def by_item(self) -> dict[agreement.Item, dict[str, str]]:
+        """Prompt and sides → judge → what was said."""
+        return agreement.by_item(self.judgements)
+
+    @cached_property
+    def agreements(self) -> list[agreement.Agreement]:
+        """Of each two judges with a pair in common."""
+        return agreement.pairwise(self.by_item)
+
+    @cached_property
+    def alpha(self) -> float | None:
+        """Krippendorff's alpha of all judges."""
+        return agreement.krippendorffs_alpha(said.values() for said in agreement.coded(self.by_item).values())
+
+    @cached_property
+    def disagreements(self) -> list[agreement.Disagreement]:
+        """The pairs to discuss."""
+        return agreement.disagreements(self.by_item)
+
+    @cached_property
+    def consistency(self) -> dict[str, Habit]:
+        """Judge → pairs that came back swapped and were judged alike; "" is all together, empty without repeats."""
+        return agreement.self_consistency(self.judgements)
+
+    @cached_property
+    def slices(self) -> dict[str, dict[str, Part]]:
+        """Field → value → its part, largest first; fields with more than 20 values are left out."""
+        values: dict[str, dict[str, list[Judgement]]] = {}
+        for each in self.scored:
+            for name, value in each.slices.items():
+                values.setdefault(name, {}).setdefault(value, []).append(each)
+        parts = {
+            name: {value: self._part(own) for value, own in by_value.items()}
+            for name, by_value in values.items()
+            if len(by_value) <= _MOST_VALUES
+        }
+        return {
+            name: dict(sorted(own.items(), key=lambda item: (-item[1].prompts, item[0])))
+            for name, own in parts.items()
+        }
+
+    def _part(self, own: Sequence[Judgement]) -> Part:
+        if self.two:
+            found = standing(own, self.candidate, self.baseline)
+            score = found.score
+            rate = score.value if score else 0.5
+            return Part(len(found.verdicts), found, {self.baseline: 1 - rate, self.candidate: rate})
+        scores = {side: score for side, (score, _) in mean_scores(own).items()}
+        return Part(len({each.prompt for each in own}), None, scores)
+
+    @cached_property
+    def totals(self) -> dict[str, tuple[float, int]]:
+        """Side → its mean score against all others with ties at ½, and the judgements behind it."""
+        return mean_scores(self.scored)
+
+    @cached_property
+    def reasons(self) -> dict[str, Counter[str]]:
+        """Reason → what was said with it (the side picked, ``tie``, ``both_bad``) → judgements; most first."""
+        found: dict[str, Counter[str]] = {}
+        for each in self.scored:
+            for reason in each.reasons:
+                found.setdefault(reason, Counter())[agreement.label(each)] += 1
+        return dict(sorted(found.items(), key=lambda item: (-item[1].total(), item[0])))
+
+    @property
+    def flagged(self) -> int:
+        """Judgements that carry a flag."""
+        return sum(each.flagged for each in self.scored)
+
+    @cached_property
+    def ranking(self) -> Ranking | None:
+        """Bradley-Terry over more than two sides; None for two."""
+        if self.two:
+            return None
+        from core.judging.statistics.ranking import ranking
+
+        return ranking(self.scored)
+
+    def label(self, side: str) -> str:
+        """What a side is called in a sentence: base and tuned are, others by their name."""
+        return side if side in (CANDIDATE, BASELINE) else self.names.get(side, side)
 
     def to_json(self) -> dict[str, Any]:
         """The document of `diapason judgements --json`; described in docs/json.md."""
-        return {
-            "schema": 1,
-            "session": self.session,
-            "names": self.names,
-            "complete": self.left == 0,
-            "pairs": {"asked": self.pairs, "judged": self.judged, "skipped": self.skipped, "left": self.left},
-            "wins": self.wins,
-            "losses": self.losses,
-            "ties": self.ties,
-            "both_bad": self.both_bad,
-            "identical": self.identical,
-            "decisive": self.decisive,
-            "win_rate": self.share.to_json() if self.share else None,
-            "sign_test": {"p": self.p},
-            "score": self.score.to_json() if self.score else None,
-            "first_slot": self.first_slot.to_json(),
-            "longer": {**self.longer.to_json(), "mean_characters": self.lengths},
-            "judges": [{"name": name, **counts} for name, counts in self.judges.items()],
-            "notes": self.notes,
-            "answers_changed": self.answers_changed,
-            "summary": self.verdict(),
-        }
+        from core.judging.document import document
+
+        return document(self)
 
     def headline(self) -> str:
         """The result in a few words."""
-        if not self.decisive:
-            return self.verdict()
-        side = CANDIDATE if self.wins >= self.losses else BASELINE
-        won = f"{max(self.wins, self.losses)} of {self.decisive} decisive pairs"
-        return f"{side} is preferred: it won {won}" if self.p < 0.05 else f"no winner is shown: {side} won {won}"
+        from core.judging.wording import headline
+
+        return headline(self)
 
     def verdict(self) -> str:
         """The result in one sentence."""
-        if not self.decisive:
-            judged = self.wins + self.losses + self.ties + self.both_bad
-            return "no pair is judged yet" if not judged else f"no side won any of the {judged} pairs judged"
-        assert self.share is not None
-        side, won, share = CANDIDATE, self.wins, self.share
-        if self.losses > self.wins:
-            side, won = BASELINE, self.losses
-            share = Share(1 - share.value, 1 - share.high, 1 - share.low)
-        interval = f"95 % interval {percent(share.low)}–{percent(share.high)} %"
-        tail = f"({percent(share.value)} %, {interval}), sign test p {p_value(self.p)}"
-        if self.wins == self.losses:
-            return f"tuned and base won {won} of {self.decisive} decisive pairs each {tail}"
-        return f"{side} won {won} of {self.decisive} decisive pairs {tail}"
+        from core.judging.wording import verdict
+
+        return verdict(self)
 
     def meaning(self) -> str:
-        """What the p-value says, for someone who does not live with p-values."""
-        if not self.decisive:
-            return "There is nothing to test without a decisive pair."
-        side = CANDIDATE if self.wins >= self.losses else BASELINE
-        if self.p < 0.05:
-            return f"A difference this large would be rare if both were equally good: {side} is preferred."
-        return "Two equally good models differ this much often enough: no winner is shown yet. More pairs would tell."
+        """What the verdict's figures say, for someone who does not live with p-values."""
+        from core.judging.wording import meaning
+
+        return meaning(self)
 
     def cautions(self) -> list[str]:
         """What a reader should know before believing the verdict, one sentence each."""
-        found: list[str] = []
-        if self.left:
-            found.append(f"{self.left} of {self.pairs} pairs are not judged yet: looking early makes p too small.")
-        if self.first_slot.marked and self.first_slot.share:
-            side = "left" if self.first_slot.share.value > 0.5 else "right"
-            share = max(self.first_slot.share.value, 1 - self.first_slot.share.value)
-            found.append(f"The {side} answer won {percent(share)} % of decisive pairs, whichever model it was.")
-        if self.longer.marked and self.longer.share:
-            which = "longer" if self.longer.share.value > 0.5 else "shorter"
-            share = max(self.longer.share.value, 1 - self.longer.share.value)
-            found.append(f"The {which} answer won {percent(share)} % of decisive pairs: length may be why.")
-        if self.answers_changed:
-            found.append("The answers were made again since; these verdicts are about the earlier ones.")
-        return found
+        from core.judging.wording import cautions
+
+        return cautions(self)
+
+
+def mean_scores(judgements: Sequence[Judgement]) -> dict[str, tuple[float, int]]:
+    """Side → its mean score in `judgements` with ties and both-bad at ½, and their number; the best first."""
+    points: dict[str, list[float]] = {}
+    for each in judgements:
+        left = {"left": 1.0, "right": 0.0}.get(each.verdict, 0.5)
+        points.setdefault(each.left, []).append(left)
+        points.setdefault(each.right, []).append(1 - left)
+    means = {side: (sum(own) / len(own), len(own)) for side, own in points.items()}
+    return dict(sorted(means.items(), key=lambda item: (-item[1][0], item[0])))
+
+
+def results_of(judgements: Sequence[Judgement]) -> Results:
+    """The standing of judgements made elsewhere, sides by the alphabet, but base first and tuned last."""
+    order = {BASELINE: 0, CANDIDATE: 2}
+    found = tuple(sorted(sides(judgements), key=lambda side: (order.get(side, 1), side)))
+    items = {(each.prompt, frozenset((each.left, each.right))) for each in judgements if not each.identical}
+    return Results(judgements, found, pairs=len(items))
 
 
 def results(session: Session, votes: Votes) -> Results:
-    """Count what stands in `votes` over the pairs of `session`."""
-    by_pair = votes.by_pair()
-    verdicts: dict[str, str] = {}
-    seen: set[str] = set()
-    for pair in session.asked:
-        given = by_pair.get(pair.id, [])
-        if given:
-            seen.add(pair.id)
-        verdict = consensus(given)
-        if verdict:
-            verdicts[pair.id] = verdict
-    counts = Counter(verdicts.values())
-    identical = _identical_met(session, seen)
-    wins, losses = counts[CANDIDATE], counts[BASELINE]
-    ties = counts["tie"] + identical
-    total = wins + losses + ties + counts["both_bad"]
-    counted = [pair for pair in session.asked if pair.id in verdicts]
-    won = [(pair, verdicts[pair.id]) for pair in counted if verdicts[pair.id] in pair.answers]
-    by_length = [(pair, arm) for pair, arm in won if len({len(answer) for answer in pair.answers.values()}) > 1]
+    """The standing of `session` by what stands in `votes`."""
+    from core.judging.rater import read_rater
+
+    found = judgements_of(session, votes)
+    seen = {(each.prompt, frozenset((each.left, each.right))) for each in found if not each.identical}
+    arms = session.arms
     return Results(
+        found,
+        arms,
+        session.names,
+        {str(pair.row): _shown(pair) for pair in session.asked},
         session=session.id,
-        names=names(session),
-        judges={judge: _own_counts(votes.standing(judge)) for judge in votes.judges},
         pairs=len(session.asked),
-        judged=len(verdicts),
-        skipped=len(seen) - len(verdicts),
         left=len(session.asked) - len(seen),
-        wins=wins,
-        losses=losses,
-        ties=ties,
-        both_bad=counts["both_bad"],
-        identical=identical,
-        share=wilson(wins, wins + losses),
-        p=sign_test(wins, losses),
-        score=wilson(wins + (ties + counts["both_bad"]) / 2, total),
-        first_slot=_habit(sum(arm == pair.left for pair, arm in won), len(won)),
-        longer=_habit(sum(arm == _longest(pair) for pair, arm in by_length), len(by_length)),
-        lengths={arm: _mean([len(pair.answers[arm]) for pair in counted]) for arm in (BASELINE, CANDIDATE)},
         notes=sum(bool(text) for text in votes.notes.values()),
         answers_changed=session.answers_changed(),
+        rater=read_rater(session),
     )
+
+
+def _shown(pair: Pair) -> str:
+    """The line of the pair, where it is known, and its last message."""
+    said = pair.prompt[-1].get("content") if pair.prompt else None
+    place = f"row {pair.row + 1}" if pair.line is None else f"line {pair.line}"
+    return f"{place}: {said}" if isinstance(said, str) else place
 
 
 def consensus(votes: list[Vote]) -> str | None:
@@ -210,51 +401,7 @@ def consensus(votes: list[Vote]) -> str | None:
     votes = [vote for vote in votes if vote.verdict != "skip"]
     if not votes:
         return None
-    picks = Counter(vote.winner for vote in votes if vote.winner)
-    if picks[CANDIDATE] != picks[BASELINE]:
-        return CANDIDATE if picks[CANDIDATE] > picks[BASELINE] else BASELINE
+    picks = Counter(vote.winner for vote in votes if vote.winner).most_common(2)
+    if picks and (len(picks) == 1 or picks[0][1] > picks[1][1]):
+        return picks[0][0]
     return "both_bad" if all(vote.verdict == "both_bad" for vote in votes) else "tie"
-
-
-def names(session: Session) -> dict[str, str]:
-    """Arm → name: the base model's and the run's, from the run folder's spec.json; else the arm's own."""
-    spec = read_json(session.folder.parent / "spec.json")
-    found = {BASELINE: BASELINE, CANDIDATE: CANDIDATE}
-    if isinstance(spec, dict):
-        model = spec.get("model")
-        if isinstance(model, dict) and isinstance(model.get("name"), str):
-            found[BASELINE] = model["name"]
-        if isinstance(spec.get("name"), str):
-            found[CANDIDATE] = spec["name"]
-    return found
-
-
-def _identical_met(session: Session, seen: set[str]) -> int:
-    """Identical pairs that stand before the last pair seen, or all at the end: as if they had been asked in turn."""
-    if len(seen) == len(session.asked):
-        return sum(pair.identical for pair in session.pairs)
-    last = max((place for place, pair in enumerate(session.pairs) if pair.id in seen), default=-1)
-    return sum(pair.identical for pair in session.pairs[: last + 1])
-
-
-def _own_counts(own: dict[str, Vote]) -> dict[str, int]:
-    verdicts = Counter(vote.winner or vote.verdict for vote in own.values())
-    return {
-        "wins": verdicts[CANDIDATE],
-        "losses": verdicts[BASELINE],
-        "ties": verdicts["tie"],
-        "both_bad": verdicts["both_bad"],
-        "skips": verdicts["skip"],
-    }
-
-
-def _habit(count: int, trials: int) -> Habit:
-    return Habit(count, trials, wilson(count, trials), sign_test(count, trials - count))
-
-
-def _longest(pair: Pair) -> str:
-    return max(pair.answers, key=lambda arm: len(pair.answers[arm]))
-
-
-def _mean(values: list[int]) -> float:
-    return round(sum(values) / len(values), 1) if values else 0.0

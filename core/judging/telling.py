@@ -14,8 +14,41 @@ _SELF = re.compile(
 )
 # Parts of model and file names that say nothing about which model it is.
 _COMMON = frozenset(
-    "answers answer base beta chat data demo few-shot final fine finetuned full instruct jsonl last latest lora "
-    "merged model output outputs preview qlora shot small large medium starter test tiny train tuned version".split()
+    [
+        "answers",
+        "answer",
+        "base",
+        "beta",
+        "chat",
+        "data",
+        "demo",
+        "few-shot",
+        "final",
+        "fine",
+        "finetuned",
+        "full",
+        "instruct",
+        "jsonl",
+        "last",
+        "latest",
+        "lora",
+        "merged",
+        "model",
+        "output",
+        "outputs",
+        "preview",
+        "qlora",
+        "shot",
+        "small",
+        "large",
+        "medium",
+        "starter",
+        "test",
+        "tiny",
+        "train",
+        "tuned",
+        "version",
+    ]
 )
 _PART = re.compile(r"[^\W\d_]{4,}")
 

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from core.errors import DiapasonError, UsageError
 from core.files import read_json, read_jsonl
+from core.judging.desk import Desk
 from core.judging.diff import word_diff
 from core.judging.pairs import BLOCK, choose, pair_up, response_id, walk
 from core.judging.preferences import export, preferences, summary
 from core.judging.results import results
 from core.judging.session import NothingToJudge, load
-from core.judging.votes import Desk, read_votes
+from core.judging.votes import read_votes
 from tests.judging_run import answer_rows, make_run, write_answers
 
 
@@ -238,7 +239,7 @@ def test_a_second_desk_is_told_who_has_the_first(run: Path) -> None:
 
 def test_a_killed_judge_leaves_no_lock_and_no_vote_behind(run: Path) -> None:
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom core.judging.votes import Desk\n"
+        "import sys, time\nfrom pathlib import Path\nfrom core.judging.desk import Desk\n"
         "desk = Desk(Path(sys.argv[1]), judge='ann')\ndesk.vote(desk.next_pair(), 'tie')\n"
         "print('voted', flush=True)\ntime.sleep(60)\n"
     )
@@ -283,7 +284,7 @@ def test_a_vote_that_cannot_be_written_is_not_counted_and_can_be_given_again(run
 import json, resource, signal, sys
 from pathlib import Path
 from core.errors import DiapasonError
-from core.judging.votes import Desk
+from core.judging.desk import Desk
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 desk = Desk(Path(sys.argv[1]), judge="ann")
 first = desk.next_pair()

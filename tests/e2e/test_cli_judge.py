@@ -194,7 +194,7 @@ def test_judging_to_preferences(run: Path, env: dict[str, str], tmp_path: Path, 
 
 @pytest.mark.parametrize("wrong", [["--format", "ppo", "-o", "x"], [], ["-o", "no/such/folder/x.jsonl"], ["-o", "."]])
 def test_wrong_usage_of_preferences_exits_2(run: Path, env: dict[str, str], tmp_path: Path, wrong: list[str]) -> None:
-    from core.judging.votes import Desk
+    from core.judging.desk import Desk
 
     desk = Desk(run, judge="ann")
     desk.vote(desk.session.asked[0], "left")

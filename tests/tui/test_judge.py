@@ -20,8 +20,9 @@ import tui.screens.judge as judge
 from core.errors import DiapasonError
 from core.files import read_jsonl
 from core.home import runs_dir
+from core.judging.desk import Desk
 from core.judging.session import load, prepare
-from core.judging.votes import Desk, read_votes
+from core.judging.votes import read_votes
 from tests.judging_run import answer_rows, make_run, write_answers
 from tests.tui.screen_text import assert_inert, shown, until
 from tui.app import DiapasonApp

@@ -1,21 +1,26 @@
-"""`diapason judge`: compare base and tuned answers blindly, in the app."""
+"""`diapason judge`: compare answers blindly, in the app."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import DiapasonError
+from core.errors import DiapasonError, UsageError
+from core.home import expand
 from core.text import visible
+from tui.commands import judge_model
 
 if TYPE_CHECKING:
+    from core.judging.place import Judging
     from core.runs.folder import RunFolder
 
 _POLL_SECONDS = 0.3
 # A runner takes its lock within this time of its launch; before that its job looks cut off.
 _START_SECONDS = 15.0
+_LONGEST_NAME = 80
 
 
 class NoTerminal(DiapasonError):
@@ -28,16 +33,32 @@ def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "judge",
-        help="compare the answers of base and tuned blindly, one key a pair",
-        description="Compare the answers of the base model and the tuned one, side by side and blindly. "
-        "Answers come from the evaluation, or are generated first. Each vote is saved at once; "
-        "the next call goes on where the last one ended.",
+        help="compare answers of two models or more blindly, one key a pair",
+        description="Compare the answers of the base model and the tuned one, of other arms of an evaluation, or of "
+        "any files of answers, side by side and blindly. Answers of a run come from its evaluation, or are generated "
+        "first. Each vote is saved at once; the next call goes on where the last one ended. Without anything: the "
+        "judgings that there are.",
     )
-    parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
+    parser.add_argument(
+        "target", metavar="RUN|NAME", nargs="?", help="a run (id, unique prefix, name, or `last`) or a judging's name"
+    )
+    parser.add_argument(
+        "--answers",
+        metavar="FILE",
+        nargs="+",
+        help="JSON lines of {id?, prompt, answer}, two files or more: joined by id where all have one, else by line; "
+        "copied, so that later changes alter nothing",
+    )
+    parser.add_argument("--name", help="with --answers: what to call the judging (default: after the files)")
+    parser.add_argument("--arms", metavar="A,B[,C]", help="of a run: who answers (default: base,tuned)")
+    parser.add_argument(
+        "--judge", metavar="NAME", type=_judge, help="vote under this name (default: your login); each has a file"
+    )
     parser.add_argument(
         "-n", dest="count", type=_count, metavar="N", help="pairs to judge (default: 50; a larger N adds pairs later)"
     )
     parser.add_argument("--new", action="store_true", help="begin anew; the earlier session is kept, but not counted")
+    judge_model.add_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -47,38 +68,98 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _judge(text: str) -> str:
+    name = text.strip()
+    if not name or len(name) > _LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"a name of 1 to {_LONGEST_NAME} characters, not {text[:100]!r}")
+    return name
+
+
 def run(args: argparse.Namespace) -> int:
-    """Make sure that there are answers, then open the app on the judging screen.
+    """Make sure that there are answers, then open the app on the judging screen; or list the judgings.
 
     Raises:
         NoTerminal: where stdin or the screen is no terminal.
-        DiapasonError: where there is no such run, or its answers cannot be had.
+        DiapasonError: where there is no such run or judging, or its answers cannot be had.
     """
-    from core.judging.answers import generate, ready
-    from core.judging.session import find_answers
-    from core.runs.folder import find_run
-
+    if args.target is None and args.answers is None and not judge_model.wanted(args):
+        return _list(args)
+    if args.name is not None and args.answers is None:
+        raise UsageError("--name names a judging of --answers", hint="`diapason judge NAME` goes on with one.")
+    if judge_model.wanted(args):
+        nothing = args.target is None and not args.show_rater_prompt
+        if nothing or args.answers or args.new or args.arms is not None:
+            raise UsageError(
+                "a second rater judges what is there", hint="diapason judge RUN|NAME --rater URL --rater-model M"
+            )
+        return judge_model.run(args)
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NoTerminal(
             "judging needs a terminal, for its keys and its screen",
             hint="Run it in one; `diapason judgements RUN` prints what was judged so far.",
         )
-    folder = find_run(args.target)
-    while not (find_answers(folder.path) if args.new else ready(folder.path)):
-        job = generate(folder, args.count)
-        _wait(job)
-        if job.kind == "generate" and find_answers(folder.path) is None:
+    judging, new = _judging(args)
+    if judging.run is not None:
+        _make_answers(judging, args.count, new)
+    from tui.app import run as run_app
+
+    return run_app("judge", run=judging, count=args.count, new=new, judge=args.judge)
+
+
+def _judging(args: argparse.Namespace) -> tuple[Judging, bool]:
+    """The judging that the command line names, and whether its session is yet to begin anew."""
+    if args.answers is None:
+        from core.judging.place import find_judging, judging_of
+        from core.runs.folder import find_run
+
+        if args.arms is None:
+            return find_judging(args.target), args.new
+        return judging_of(find_run(args.target), _arms(args.arms)), args.new
+    if args.target is not None or args.arms is not None:
+        raise UsageError(
+            "--answers stands alone: the files say what is compared", hint="diapason judge --answers A B"
+        )
+    from core.judging.named import begin
+
+    paths = [expand(Path(name)) for name in args.answers]
+    return begin(paths, args.name, count=args.count, new=args.new), False
+
+
+def _arms(text: str) -> list[str]:
+    from core.evaluation.arms import parse_arm
+
+    names = [parse_arm(name.strip()).name for name in text.split(",") if name.strip()]
+    if len(set(names)) < 2 or len(set(names)) < len(names):
+        raise UsageError("judging compares two different arms or more", hint="For example --arms tuned,few-shot:5")
+    return names
+
+
+def _make_answers(judging: Judging, count: int | None, new: bool) -> None:
+    """Wait for the job that makes the answers, where there are none yet."""
+    from core.judging.answers import generate, ready
+    from core.judging.session import find_answers
+
+    while not (find_answers(judging) if new else ready(judging)):
+        job = generate(judging, count)
+        _wait(job, judging.arms or ())
+        if job.kind == "generate" and find_answers(judging) is None:
             raise DiapasonError(
-                "the job ended without an answer of both base and tuned to the same prompt",
+                f"the job ended without an answer of {' and '.join(judging.arms or ())} to the same prompt",
                 where=job.id,
                 hint="Judging needs test rows with a prompt; plain text has none.",
             )
-    from tui.app import run as run_app
-
-    return run_app("judge", run=folder.path, count=args.count, new=args.new)
 
 
-def _wait(job: RunFolder) -> None:
+def _list(args: argparse.Namespace) -> int:
+    from tui.judgings_view import judging_lines
+
+    if args.new or args.arms or args.count or args.name or args.judge:
+        raise UsageError("which run or judging?", hint="diapason judge RUN, or --answers A.jsonl B.jsonl")
+    print("\n".join(judging_lines()))
+    return 0
+
+
+def _wait(job: RunFolder, arms: tuple[str, ...]) -> None:
     """Show the job's progress until it ends.
 
     Raises:
@@ -86,7 +167,8 @@ def _wait(job: RunFolder) -> None:
     """
     from core.runs.view import RunView
 
-    print("Answers of base and tuned are made first; ctrl+c leaves this, not the job.", file=sys.stderr)
+    who = visible(" and ".join(arms))
+    print(f"Answers of {who} are made first; ctrl+c leaves this, not the job.", file=sys.stderr)
     view, begin = RunView(job), time.monotonic()
     try:
         while not view.final:

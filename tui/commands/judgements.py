@@ -1,91 +1,82 @@
-"""`diapason judgements`: what the votes on a run say, by name."""
+"""`diapason judgements`: what the votes on a run, or votes made elsewhere, say, by name."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from core.errors import DiapasonError
+from core.errors import DiapasonError, UsageError
+from core.home import expand
 from core.text import visible
 
 if TYPE_CHECKING:
-    from core.judging.results import Habit, Results
-    from core.judging.statistics import Share
+    from typing import Any
+
+    from core.judging.results import Results
 
 
 def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "judgements",
-        help="what the votes say: wins, ties, interval, sign test",
-        description="Wins, losses, ties and both-bad by name, the share of decisive pairs that tuned won with its "
-        "95 % Wilson interval, and the exact sign test.",
+        help="what the votes say: wins, ties, intervals, when to stop, agreement, ranking",
+        description="Of two sides: wins, losses, ties and both-bad by name, the share of decisive pairs with its "
+        "95 % Wilson interval, the exact sign test, a stopping rule that holds however often one looks, and what "
+        "slot and length did. Of more: Bradley-Terry strengths. Of several judges: their agreement.",
     )
-    parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
+    parser.add_argument("target", nargs="?", metavar="NAME|RUN", help="a run: id, unique prefix, name, or `last`")
+    parser.add_argument(
+        "--votes",
+        metavar="VOTES.csv",
+        help="votes made elsewhere: columns prompt, left, right, winner (left, right, tie or both_bad); also judge, "
+        "left_length, right_length (characters); further columns are slices",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the results of the run's session.
+    """Print the results.
 
     Raises:
+        UsageError: for both or neither of a target and --votes, or a file of votes that cannot be counted.
         DiapasonError: where there is no such run, or nothing was judged on it.
     """
-    from core.judging.results import results
-    from core.judging.session import load
-    from core.judging.votes import read_votes
-    from core.runs.folder import find_run
+    from tui.judgements_view import lines
 
-    folder = find_run(args.target)
-    session = load(folder.path)
-    if session is None:
-        raise DiapasonError(
-            "nothing was judged on this run yet", where=folder.id, hint=f"`diapason judge {folder.name}` begins it."
+    if (args.target is None) == (args.votes is None):
+        raise UsageError(
+            "a run or --votes is wanted, one of them",
+            hint="`diapason judgements last`, or `diapason judgements --votes votes.csv`.",
         )
-    found = results(session, read_votes(session))
+    about, found = _of_file(args.votes) if args.votes is not None else _of_run(args.target)
     if args.json:
-        print(json.dumps({"schema": 1, "run": folder.id, **found.to_json()}, indent=2))
+        print(json.dumps({"schema": 1, **about, **found.to_json()}, indent=2))
     else:
-        print("\n".join(_lines(found)))
+        print("\n".join(visible(line) for line in lines(found)))
     return 0
 
 
-def _lines(found: Results) -> list[str]:
-    lines = [found.verdict(), found.meaning() if found.decisive else "", ""]
-    rows = [
-        (f"tuned won   ({visible(found.names['tuned'])})", found.wins),
-        (f"base won    ({visible(found.names['base'])})", found.losses),
-        (f"ties ({found.identical} identical, not asked)" if found.identical else "ties", found.ties),
-        ("both bad", found.both_bad),
-        ("skipped", found.skipped),
-        ("not judged", found.left),
-    ]
-    width = max(len(label) for label, _ in rows)
-    lines += [f"  {label:<{width}}  {count:>5}" for label, count in rows]
-    lines += ["", f"tuned's share of decisive pairs: {_share(found.share)}"]
-    lines.append(f"with ties and both-bad at ½:     {_share(found.score)}")
-    lines.append(f"left answer won:                 {_habit(found.first_slot)}")
-    lines.append(f"longer answer won:               {_habit(found.longer)}")
-    if len(found.judges) > 1:
-        lines += ["", "judges (wins, losses, ties, both bad, skips):"]
-        lines += [f"  {visible(name)}: {', '.join(map(str, own.values()))}" for name, own in found.judges.items()]
-    lines += [f"! {caution}" for caution in found.cautions()]
-    return lines
+def _of_file(given: str) -> tuple[dict[str, str], Results]:
+    from core.judging.results import results_of
+    from core.judging.votes_file import read_votes_file
+
+    path = expand(given)
+    return {"votes": str(path)}, results_of(read_votes_file(path))
 
 
-def _share(share: Share | None) -> str:
-    from core.judging.statistics import percent
+def _of_run(target: str) -> tuple[dict[str, str], Results]:
+    from core.judging.place import find_judging
+    from core.judging.results import results
+    from core.judging.session import load
+    from core.judging.votes import read_votes
 
-    if share is None:
-        return "–"
-    return f"{percent(share.value)} %  (95 % interval {percent(share.low)}–{percent(share.high)} %)"
-
-
-def _habit(habit: Habit) -> str:
-    from core.judging.statistics import p_value
-
-    if not habit.trials:
-        return "–"
-    return f"{habit.count} of {habit.trials}, {_share(habit.share)}, sign test p {p_value(habit.p)}"
+    judging = find_judging(target)
+    session = load(judging)
+    if session is None:
+        raise DiapasonError(
+            "nothing was judged on this run yet", where=judging.name, hint=f"`{judging.command}` begins it."
+        )
+    about = {"run": judging.run.name} if judging.run else {"judging": judging.name}
+    return about, results(session, read_votes(session))

@@ -19,7 +19,7 @@ from tui.widgets.rows import RowList
 
 if TYPE_CHECKING:
     from core.runs.folder import RunFolder
-    from tui.screens.home_state import DataRow, HomeReader, NextStep, RunRow
+    from tui.screens.home_state import DataRow, HomeReader, JudgingRow, NextStep, RunRow
 
 # What reads runs is imported in the thread that reads them: the first paint does not wait for it.
 EVERY_SECONDS = 1.0
@@ -56,6 +56,7 @@ class HomeScreen(DiapasonScreen):
         self._reader: HomeReader | None = None
         self._runs: tuple[RunRow, ...] | None = None
         self._data: tuple[DataRow, ...] = ()
+        self._judgings: tuple[JudgingRow, ...] = ()
         self._step: NextStep | None = None
         self._machine = ""
         self._reading = self._measuring = False
@@ -99,23 +100,23 @@ class HomeScreen(DiapasonScreen):
         self._reading = True
         self.background(self._look, self._took, otherwise=self._not_read, group="runs")
 
-    def _look(self) -> tuple[tuple[RunRow, ...], tuple[DataRow, ...]]:
+    def _look(self) -> tuple[tuple[RunRow, ...], tuple[DataRow, ...], tuple[JudgingRow, ...]]:
         from core.runs.folder import list_runs
         from tui.screens.home_state import HomeReader, data_files
 
         if self._reader is None:
             self._reader = HomeReader()
         runs = self._reader.runs()
-        return runs, data_files(tuple(list_runs()))
+        return runs, data_files(tuple(list_runs())), self._reader.judgings(runs)
 
-    def _took(self, found: tuple[tuple[RunRow, ...], tuple[DataRow, ...]]) -> None:
+    def _took(self, found: tuple[tuple[RunRow, ...], tuple[DataRow, ...], tuple[JudgingRow, ...]]) -> None:
         self._reading = False
-        runs, data = found
+        runs, data, judgings = found
         first = self._runs is None
-        if (runs, data) == (self._runs, self._data) and not first:
+        if (runs, data, judgings) == (self._runs, self._data, self._judgings) and not first:
             return
         before = {row.id: row.status for row in self._runs or ()}
-        self._runs, self._data = runs, data
+        self._runs, self._data, self._judgings = runs, data, judgings
         for row in runs:
             self.diapason.ring(row.id, before.get(row.id, row.status), row.status)
         self._draw()
@@ -176,8 +177,8 @@ class HomeScreen(DiapasonScreen):
         from tui.screens.home_state import what_next
 
         runs = self._runs or ()
-        self._step = what_next(runs, self._data)
-        self.query_one(RowList).show(home_rows(runs, self._data, self._step))
+        self._step = what_next(runs, self._data, self._judgings)
+        self.query_one(RowList).show(home_rows(runs, self._data, self._step, self._judgings))
         self.refresh_keys()
 
     # -- what the cursor is on ----------------------------------------------------------------------------
@@ -216,6 +217,10 @@ class HomeScreen(DiapasonScreen):
             self.diapason.open("browse", path=Path(event.key[5:]))
         elif event.key.startswith("run:"):
             await self.action_act("monitor")
+        elif event.key.startswith("judging:"):
+            self.diapason.open("judge", run=event.key.removeprefix("judging:"))
+        elif self._step is not None and self._step.judging is not None:
+            self.diapason.open("judge", run=self._step.judging)
         elif self._step is not None and self._step.path is not None:
             self.diapason.open("browse", path=self._step.path)
         elif self._step is not None:

@@ -8,8 +8,8 @@ from textual.content import Content
 
 from core.text import cells, shorten
 from tui.columns import Part, left, right
-from tui.format import DASH, bar, count, duration, loss
-from tui.screens.home_state import DataRow, NextStep, RunRow
+from tui.format import DASH, ago, bar, count, duration, loss
+from tui.screens.home_state import DataRow, JudgingRow, NextStep, RunRow
 from tui.widgets.rows import Row
 
 SIGNS = {
@@ -25,7 +25,9 @@ SIGNS = {
 WORDS = {"running": "training", "completed": "done", "interrupted": "cut off", "queued": "waiting"}
 
 
-def home_rows(runs: Sequence[RunRow], data: Sequence[DataRow], step: NextStep | None) -> list[Row]:
+def home_rows(
+    runs: Sequence[RunRow], data: Sequence[DataRow], step: NextStep | None, judgings: Sequence[JudgingRow] = ()
+) -> list[Row]:
     """All rows of the first screen."""
     rows: list[Row] = []
     if step is not None:
@@ -43,6 +45,13 @@ def home_rows(runs: Sequence[RunRow], data: Sequence[DataRow], step: NextStep | 
     rows += [Row(f"run:{row.id}", row, lambda width, row=row: _run(row, width)) for row in runs]
     if not runs:
         rows.append(Row(None, "none", lambda _: Content.styled("none yet", "$text-muted")))
+    if judgings:
+        rows.append(_blank())
+        rows.append(Row(None, "judgings", lambda width: _judging_heading(width)))
+        rows += [
+            Row(f"judging:{row.run or row.name}", row, lambda width, row=row: _judging(row, width))
+            for row in judgings
+        ]
     rows.append(_blank())
     rows.append(Row(None, ("data", bool(data)), lambda width: _data_heading(width, bool(data))))
     rows += [Row(f"data:{row.path}", row, lambda width, row=row: _data(row, width)) for row in data]
@@ -136,6 +145,28 @@ def _progress(row: RunRow, width: int) -> list[Part]:
     if room < 4:
         return [left(figures, width)]
     return [figures, " ", (bar(row.step / row.total, room), "$accent on $panel"), " "]
+
+
+_JUDGED, _PAIRS, _WHEN = 9, 9, 14
+
+
+def _judging_name(width: int) -> int:
+    return max(14, min(60, width - _JUDGED - _PAIRS - _WHEN - 12))
+
+
+def _judging_heading(width: int) -> Content:
+    muted = "$text-muted"
+    return Content.assemble(
+        left("Judgings", _judging_name(width), "bold"), right("judged", _JUDGED, muted), right("pairs", _PAIRS, muted),
+        right("last", _WHEN, muted),
+    )  # fmt: skip
+
+
+def _judging(row: JudgingRow, width: int) -> Content:
+    return Content.assemble(
+        left(row.name, _judging_name(width)), right(count(row.judged), _JUDGED), right(count(row.pairs), _PAIRS),
+        right(ago(row.when), _WHEN, "$text-muted"),
+    )  # fmt: skip
 
 
 def _data_columns(width: int) -> tuple[int, int, int, int, int]:

@@ -63,6 +63,18 @@ class DataRow:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgingRow:
+    """A judging with a name of its own, or one of a run that was begun and not ended; `run`: that run's id."""
+
+    name: str
+    judged: int
+    pairs: int
+    judges: tuple[str, ...]
+    when: float
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NextStep:
     """The one thing to do next, and the run or the data file that it is about. `verb` is what enter does."""
 
@@ -73,6 +85,7 @@ class NextStep:
     hint: str | None = None
     bad: bool = False
     path: Path | None = None
+    judging: str | None = None
 
 
 class HomeReader:
@@ -81,6 +94,7 @@ class HomeReader:
     def __init__(self) -> None:
         self.looks = Looks()
         self._judged: dict[str, tuple[Any, tuple[int, int, str | None]]] = {}
+        self._named: dict[str, tuple[Any, JudgingRow]] = {}
 
     def runs(self) -> tuple[RunRow, ...]:
         """Every run, newest first."""
@@ -118,9 +132,11 @@ class HomeReader:
         )
 
     def _judging(self, folder: RunFolder) -> tuple[int, int, str | None]:
+        from core.judging.place import vote_files
+
         files = (
             folder.judging / "session.json",
-            folder.judging / "votes.jsonl",
+            *vote_files(folder.judging),
             folder.judging / "answers.jsonl",
             folder.evaluation / "answers.jsonl",
         )
@@ -130,6 +146,25 @@ class HomeReader:
             value = _judging(folder.path) if any(marks) else (0, 0, None)
             kept = self._judged[folder.id] = (marks, value)
         return kept[1]
+
+    def judgings(self, runs: tuple[RunRow, ...]) -> tuple[JudgingRow, ...]:
+        """The named judgings, the one with the latest vote first, then those of `runs` that were begun, not ended."""
+        from core.judging.place import SESSION, list_judgings, vote_files
+        from core.judging.progress import progress_of
+
+        found: list[JudgingRow] = []
+        for judging in list_judgings():
+            marks = tuple(_mark(path) for path in (judging.folder / SESSION, *vote_files(judging.folder)))
+            kept = self._named.get(judging.name)
+            if kept is None or kept[0] != marks:
+                progress = progress_of(judging)
+                if progress is None or progress.problem:
+                    continue
+                row = JudgingRow(judging.name, progress.judged, progress.asked, progress.judges, progress.when)
+                kept = self._named[judging.name] = (marks, row)
+            found.append(kept[1])
+        begun = (row for row in runs if 0 < row.judged < row.pairs)
+        return (*found, *(JudgingRow(row.name, row.judged, row.pairs, (), row.when, row.id) for row in begun))
 
 
 def _judging(run: Path) -> tuple[int, int, str | None]:
@@ -178,8 +213,11 @@ def _working(view: RunView) -> str | None:
     return None
 
 
-def what_next(runs: tuple[RunRow, ...], data: tuple[DataRow, ...]) -> NextStep:
-    """The one thing to do next: what was cut off first, then what runs, then the newest run's own next step."""
+def what_next(runs: tuple[RunRow, ...], data: tuple[DataRow, ...], judgings: tuple[JudgingRow, ...] = ()) -> NextStep:
+    """The one thing to do next: what was cut off first, then what runs, then the newest run's own next step.
+
+    A judging that waits comes before a run that needs nothing more.
+    """
     for row in runs:
         if row.status == "interrupted":
             where = f" at step {count(row.step)} of {count(row.total)}" if row.total else " before its first step"
@@ -195,6 +233,10 @@ def what_next(runs: tuple[RunRow, ...], data: tuple[DataRow, ...]) -> NextStep:
     for row in runs:
         if row.status == "queued":
             return NextStep(f"{row.name} waits{': ' + row.reason if row.reason else ''}", "watch", "monitor", row.id)
+    waiting = next((row for row in judgings if row.judged < row.pairs), None)
+    if waiting is not None and (not runs or _settled(runs[0])):
+        text = f"judge {waiting.name} ({waiting.judged} of {waiting.pairs} judged)"
+        return NextStep(text, "judge", "judge", waiting.run, judging=None if waiting.run else waiting.name)
     if not runs:
         if data and data[0].usable == 0:
             text = f"no row of {data[0].path.name} can be trained on"
@@ -203,6 +245,11 @@ def what_next(runs: tuple[RunRow, ...], data: tuple[DataRow, ...]) -> NextStep:
             return NextStep(f"make a run from {data[0].path.name}", "new run", "new")
         return NextStep("open a data file, or run `diapason demo` in a shell to see it all", "open", "data")
     return _after(runs[0])
+
+
+def _settled(row: RunRow) -> bool:
+    """Whether a run needs nothing more."""
+    return row.status == "completed" and row.evaluated and row.judged >= row.pairs
 
 
 def _after(row: RunRow) -> NextStep:

@@ -8,78 +8,79 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Key, Resize
-from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from core.errors import DiapasonError
-from core.home import expand
+from core.judging.place import Judging, judging_of
 from core.text import visible
 from tui.screens import judge_keys, judge_view
-from tui.screens.judge_pair import PairScreen, PairView
-from tui.widgets.keybar import KeyBar
+from tui.screens.judge_after import AfterScreen
+from tui.screens.judge_pair import PairView
 
 if TYPE_CHECKING:
     from core.judging.pairs import Pair
-    from core.judging.votes import Desk
     from core.runs.folder import RunFolder
-    from core.runs.view import RunView
 
 # A held key repeats about 30 times a second; a key this soon after another one is no decision.
 DEBOUNCE_SECONDS = 0.15
-_POLL_SECONDS = 0.5
+# The stopping target is told for so many votes more at a time, so that it says nothing of how they fell.
+_TARGET_STEP = 10
 
 
-class JudgeScreen(PairScreen):
-    """Judging of one run: opening, judging, the result, or why there is nothing to judge."""
+class JudgeScreen(AfterScreen):
+    """Judging: opening, pair after pair, the result, or why there is nothing to judge."""
 
     CSS_PATH = "judge.tcss"
     HELP = (
         "Read the prompt and both answers, press one key. Each vote is on disk before the next pair shows: "
         "leave whenever you like, the next visit goes on where you stopped. "
-        "Models are named at the end only; who stands where changes at random, evenly."
+        "Models are named at the end only; who stands where changes at random, evenly. A few pairs come back with "
+        "their sides swapped, to see how sure you are; they do not count. Where an answer was not on the screen to "
+        "its end, press the key twice."
     )
     ACTIONS = judge_keys.ACTIONS
     AUTO_FOCUS = ""
 
-    def __init__(self, run: RunFolder | Path | str, count: int | None = None, new: bool = False) -> None:
-        """Judge `run`: a run folder, its path, or what `find_run` takes.
+    def __init__(
+        self,
+        run: RunFolder | Judging | Path | str,
+        count: int | None = None,
+        new: bool = False,
+        judge: str | None = None,
+    ) -> None:
+        """Judge `run`: a judging, a run folder, its path, or what `find_judging` takes.
 
         Args:
             count: pairs to ask about; None: 50, or as many as the session has.
             new: begin a new session.
+            judge: under which name; None: the login.
 
         Raises:
-            DiapasonError: where there is no such run.
+            DiapasonError: where there is no such judging or run.
         """
-        super().__init__()
-        from core.runs.folder import RunFolder, find_run
+        from core.judging.place import find_judging
 
-        self.run = find_run(run) if isinstance(run, str) else run if isinstance(run, RunFolder) else RunFolder(run)
-        self.count = count
+        if isinstance(run, str):
+            run = find_judging(run)
+        super().__init__(run if isinstance(run, Judging) else judging_of(run), count)
         self.new = new
-        self.desk: Desk | None = None
+        self.judge = judge
         self._gate = threading.Lock()
         self._gone = False
-        self._nothing = False
-        self._timer: Timer | None = None
-        self._job: RunView | None = None
         self._going_over: list[str] = []
-        self._shown_at = 0.0
         self._last_key = 0.0
         self._pressed: float | None = None
+        # The verdict that was pressed before both answers had been on the screen to their ends.
+        self._unsure: str | None = None
 
     def compose_body(self) -> ComposeResult:
         """The pair, a line for a note, and a page for all else."""
         yield PairView(id="pair")
-        note = Input(id="note", placeholder="a note on this pair: enter keeps it, esc leaves", compact=True)
-        # Only `n` gives it the focus: until then letters are verdicts.
-        note.can_focus = False
-        yield note
+        yield self.note_field()
         with VerticalScroll(id="page", can_focus=False):
             yield Static(id="page-text", markup=False)
 
@@ -87,16 +88,17 @@ class JudgeScreen(PairScreen):
 
     def on_mount(self) -> None:
         """Open the session without holding up the first paint."""
-        self._open()
+        self.open_desk()
 
-    def _open(self) -> None:
-        self._page("opening …", Content(""))
+    def open_desk(self) -> None:
+        """Open the session in a thread."""
+        self.page("opening …", Content(""))
         self.background(self._take_desk, self._opened, otherwise=self._not_opened, group="open")
 
     def _take_desk(self) -> None:
-        from core.judging.votes import Desk
+        from core.judging.desk import Desk
 
-        desk = Desk(self.run.path, count=self.count, new=self.new)
+        desk = Desk(self.judging, count=self.count, judge=self.judge, new=self.new)
         with self._gate:
             if self._gone:
                 desk.close()
@@ -106,27 +108,20 @@ class JudgeScreen(PairScreen):
     def _opened(self, _: None) -> None:
         self.new = False
         self._nothing = False
-        self._show_next()
+        self.call_later(self._show_next)
 
     def _not_opened(self, error: BaseException) -> None:
         from core.judging.session import NothingToJudge
 
-        if not isinstance(error, DiapasonError):
+        if isinstance(error, NothingToJudge):
+            self.has_nothing(error)
+        elif isinstance(error, DiapasonError):
+            self.page(f"{self.judging.name}: cannot be judged now", judge_view.error_content(error))
+        else:
             self.fail(error)
-            return
-        self._nothing = isinstance(error, NothingToJudge)
-        shown = error
-        if self._nothing:
-            shown = DiapasonError(
-                error.message, hint="Press g: both models answer the test prompts, in the background."
-            )
-        top = "nothing to judge yet" if self._nothing else "cannot be judged now"
-        self._page(f"{self.run.name}: {top}", judge_view.error_content(shown))
-        if self._nothing:
-            self._look_for_job()
 
     def on_unmount(self) -> None:
-        """Let others judge."""
+        """Let this judge sit down elsewhere."""
         with self._gate:
             self._gone = True
             if self.desk is not None:
@@ -135,118 +130,91 @@ class JudgeScreen(PairScreen):
     def action_back(self) -> None:
         """Close the note or the zoom, else leave; everything is saved."""
         if self.has_class("-noting"):
-            self._close_note()
-        elif self.view.zoom:
+            self.close_note()
+        elif self.pair is not None and self.view.zoom:
             self.view.set_zoom(0)
         else:
             super().action_back()
 
-    # -- answers that have to be made first -----------------------------------------------------------------
-
-    def action_generate(self) -> None:
-        """Submit the job that answers the test prompts."""
-        from core.judging.answers import generate
-
-        self.background(lambda: generate(self.run, self.count), self._follow, group="generate")
-
-    def _look_for_job(self) -> None:
-        from core.judging.answers import under_way
-
-        self.background(lambda: under_way(self.run), lambda job: job and self._follow(job), group="generate")
-
-    def _follow(self, job: RunFolder) -> None:
-        from core.runs.view import RunView
-
-        self._job = RunView(job)
-        if self._timer is None:
-            self._timer = self.set_interval(_POLL_SECONDS, self._poll)
-        self._poll()
-
-    def _poll(self) -> None:
-        if self._job is None:
-            return
-        self._job.refresh()
-        view, status = self._job, self._job.status
-        if status == "completed":
-            self._stop_following()
-            self._open()
-        elif status in ("failed", "stopped"):
-            self._stop_following()
-            error = DiapasonError(view.reason or f"the job ended as {status}", where=view.id, hint=view.hint)
-            self._page(f"{self.run.name}: no answers to judge", judge_view.error_content(error))
-        else:
-            done = view.progress or {}
-            steps = (
-                f"{done.get('phase', '')}: {done.get('done', '?')} of {done.get('total', '?')}" if done else status
-            )
-            text = "Both models answer the test prompts. You may leave: it goes on, and is ready when you return."
-            self._page(f"{self.run.name}: making answers, {steps}", Content(text))
-
-    def _stop_following(self) -> None:
-        self._job = None
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer = None
-
     # -- showing --------------------------------------------------------------------------------------------
 
-    def _page(self, top: str, content: Content) -> None:
-        self.pair = None
-        self.add_class("-page")
-        self.top(top, visible(self.run.name) if self.desk else "")
-        self.query_one("#page-text", Static).update(content)
-        self.refresh_keys()
-
-    def _show_next(self) -> None:
-        assert self.desk is not None
+    async def _show_next(self) -> None:
+        desk = self.desk
+        assert desk is not None
         if self._going_over:
             wanted = self._going_over.pop(0)
-            self._show(next(pair for pair in self.desk.session.asked if pair.id == wanted))
+            self._show(next(pair for pair in desk.session.asked if pair.id == wanted))
             return
-        pair = self.desk.next_pair()
+        pair = desk.next_pair()
         if pair is None:
-            self._show_result()
+            await self.show_result()
         else:
             self._show(pair)
 
-    def _show(self, pair: Pair, *, undone: bool = False) -> None:
-        assert self.desk is not None and pair.left is not None and pair.right is not None
+    def _show(self, pair: Pair, *, tags: tuple[str, ...] = (), more: str = "") -> None:
         self.pair = pair
+        self.hide_result()
+        self.clear_tags(tags)
+        self._unsure = None
         self.remove_class("-page")
         self.view.show(pair)
-        self.query_one("#note", Input).value = visible(self.desk.note_of(pair))
-        self._draw_top(" · vote taken back" if undone else "")
-        self._shown_at = time.monotonic()
+        if self.desk is not None:
+            self.query_one("#note", Input).value = visible(self.desk.note_of(pair))
+        self.draw_top(more)
         self.refresh_keys()
+        self.call_after_refresh(self._look_ahead)
 
-    def _draw_top(self, more: str = "") -> None:
+    def _look_ahead(self) -> None:
+        """Lay out the pair that comes next while this one is read."""
+        if self.desk is not None and self.pair is not None and (after := self.desk.pair_after(self.pair)):
+            self.background(lambda: self.view.prepare(after), lambda _: None, group="ahead")
+
+    def draw_top(self, more: str = "") -> None:
+        """Which pair it is, what was marked, and how many votes are enough: never how they fell."""
         assert self.desk is not None and self.pair is not None
-        note = " · has a note" if self.desk.note_of(self.pair) else ""
-        place = f"pair {self.desk.place(self.pair)} of {len(self.desk.session.asked)}"
-        left = Content.assemble((place, "bold $accent"), (more + note, "$text-muted"))
-        self.top(left, Content.assemble((visible(f"{self.run.name} · judged by {self.desk.judge}"), "$text-muted")))
+        place = f"pair {self.desk.place(self.pair)} of {len(self.desk.session.sequence)}"
+        left = Content.assemble((place, "bold $accent"), self.marks(), (more, "$text-muted"))
+        self.top(left, Content.styled(self._target(), "$text-muted"))
 
-    def _show_result(self) -> None:
-        from core.judging.results import results
+    def _target(self) -> str:
+        from core.judging.statistics.stopping import target_sentence
+
+        assert self.desk is not None and self.pair is not None
+        if len(self.desk.session.arms) > 2:
+            return visible(f"{self.judging.name} · judged by {self.desk.judge}")
+        if self._enough():
+            return "enough votes: you can stop (e)"
+        place = self.desk.place(self.pair)
+        return target_sentence(-(-place // _TARGET_STEP) * _TARGET_STEP)
+
+    def _enough(self) -> bool:
+        """Whether the stopping rule is met by this judge's own decisive votes."""
+        from core.judging.statistics.stopping import enough
 
         assert self.desk is not None
-        self.pair = None
-        found = results(self.desk.session, self.desk.votes)
-        offered = {action.name: action for action in self.all_actions() if self.why_not(action) is None}
-        keys = [offered[name] for name in judge_keys.AFTERWARDS if name in offered]
-        self._page(found.headline(), judge_view.result_content(found, self.size.width - 5, keys))
+        arms = self.desk.session.arms
+        if len(arms) > 2:
+            return False
+        wins = self.desk.wins()
+        return enough(wins.get(arms[0], 0), wins.get(arms[1], 0))
 
     def on_key(self, event: Key) -> None:
-        """Keep the time of the key for the action that it leads to."""
+        """Keep the time of the key for the action that it leads to; a capital letter toggles its reason."""
         self._pressed = event.time
+        tag = self.tag_of(event.character or "")
+        if tag is not None and not self.has_class("-noting"):
+            event.stop()
+            event.prevent_default()
+            self.toggle_tag(tag)
 
     def on_resize(self, _: Resize) -> None:
         """The bars depend on the width."""
-        if self.has_result():
-            self._show_result()
+        self.draw_result()
 
     def refresh_keys(self) -> None:
         """The footer shows what can be done now: judging and the result have different keys."""
+        from tui.widgets.keybar import KeyBar
+
         if self.is_mounted and (bars := self.query(KeyBar)):
             can = {action: self.why_not(action) is None for action in self.ACTIONS}
             judging = self.pair is not None
@@ -254,22 +222,10 @@ class JudgeScreen(PairScreen):
 
     # -- what can be done now -------------------------------------------------------------------------------
 
-    def has_result(self) -> bool:
-        """Whether this judge has seen to every pair, and none is on the screen."""
-        return self.desk is not None and self.pair is None and self.desk.next_pair() is None
-
-    def why_no_pair(self) -> str | None:
-        """Why a verdict cannot be given."""
-        return None if self.pair is not None else "there is no pair on the screen"
-
     def why_no_undo(self) -> str | None:
         """Why nothing can be taken back."""
         voted = self.desk is not None and self.desk.votes.stacks.get(self.desk.judge)
         return None if voted else "there is no vote of yours to take back"
-
-    def why_no_result(self) -> str | None:
-        """Why preferences cannot be written from here."""
-        return None if self.has_result() else "first judge or skip all pairs, or use `diapason preferences`"
 
     def why_nothing_skipped(self) -> str | None:
         """Why there is nothing to go over."""
@@ -277,54 +233,69 @@ class JudgeScreen(PairScreen):
             return "the skipped pairs come at the end"
         return None if self.desk is not None and self.desk.skipped() else "no pair was skipped"
 
-    def why_not_generate(self) -> str | None:
-        """Why no answers are to be made."""
-        if self._job is not None:
-            return "they are being made"
-        return None if self._nothing else "there are answers already"
+    def why_not_end(self) -> str | None:
+        """Why the result is not shown yet."""
+        if self.pair is None:
+            return self.why_no_pair()
+        return None if self._enough() else "the models are named at the end, or once there are enough votes"
+
+    def why_none_left(self) -> str | None:
+        """Why there is no pair to carry on with."""
+        if not self.has_result():
+            return "that is for the result"
+        return None if self.desk is not None and self.desk.next_pair() else "every pair is judged"
 
     # -- verdicts ---------------------------------------------------------------------------------------------
 
     async def action_pick_left(self) -> None:
         """The left answer is better."""
-        await self._vote("left")
+        await self._vote("left", "1")
 
     async def action_pick_right(self) -> None:
         """The right answer is better."""
-        await self._vote("right")
+        await self._vote("right", "2")
 
     async def action_tie(self) -> None:
         """Both are equally good."""
-        await self._vote("tie")
+        await self._vote("tie", "t")
 
     async def action_both_bad(self) -> None:
         """Neither will do."""
-        await self._vote("both_bad")
+        await self._vote("both_bad", "b")
 
     async def action_skip(self) -> None:
         """Leave the pair out for now."""
-        await self._vote("skip")
+        await self._vote("skip", "s")
 
-    async def _vote(self, verdict: str) -> None:
+    async def _vote(self, verdict: str, key: str) -> None:
         desk, pair = self.desk, self.pair
         if desk is None or pair is None or self._too_soon():
             return
-        dwell = time.monotonic() - self._shown_at
+        drawn_at = self.view.drawn_at
+        if drawn_at is None:
+            # The key came before the pair did.
+            return
+        if verdict != "skip" and not self.view.seen and self._unsure != verdict:
+            self._unsure = verdict
+            self.draw_top(f" · not read to its end: {key} again if you are sure")
+            return
+        dwell = time.monotonic() - drawn_at
         # In a thread, so that a slow disk holds up the next pair but not the terminal.
-        await asyncio.to_thread(desk.vote, pair, verdict, dwell=dwell)
-        self._show_next()
+        await asyncio.to_thread(desk.vote, pair, verdict, dwell=dwell, reasons=self.tags)
+        await self._show_next()
         self._last_key = time.monotonic()
 
     async def action_undo(self) -> None:
-        """Take back the last vote and show its pair."""
+        """Take back the last vote and show its pair, with the tags that it had."""
         desk = self.desk
         if desk is None or self._too_soon():
             return
+        last = desk.last_vote()
         pair = await asyncio.to_thread(desk.undo)
-        if pair is not None:
+        if pair is not None and last is not None:
             if self.pair is not None and self.pair in desk.skipped():
                 self._going_over.insert(0, self.pair.id)
-            self._show(pair, undone=True)
+            self._show(pair, tags=last.reasons, more=" · vote taken back")
         self._last_key = time.monotonic()
 
     def _too_soon(self) -> bool:
@@ -337,65 +308,16 @@ class JudgeScreen(PairScreen):
         self._last_key = max(self._last_key, pressed)
         return soon
 
-    def action_go_over(self) -> None:
+    async def action_go_over(self) -> None:
         """Show the skipped pairs again."""
         assert self.desk is not None
         self._going_over = [pair.id for pair in self.desk.skipped()]
-        self._show_next()
+        await self._show_next()
 
-    # -- a note -----------------------------------------------------------------------------------------------
+    async def action_end(self) -> None:
+        """Show the result though pairs are left."""
+        await self.show_result()
 
-    def action_note(self) -> None:
-        """Open the line for a note."""
-        field = self.query_one("#note", Input)
-        self.add_class("-noting")
-        field.can_focus = True
-        field.focus()
-
-    def _close_note(self) -> None:
-        self.remove_class("-noting")
-        self.set_focus(None)
-        self.query_one("#note", Input).can_focus = False
-
-    @on(Input.Submitted, "#note")
-    async def _note_written(self, event: Input.Submitted) -> None:
-        if self.desk is None or self.pair is None:
-            return
-        try:
-            await asyncio.to_thread(self.desk.note, self.pair, event.value.strip())
-        except DiapasonError as error:
-            self.fail(error)
-            return
-        self._close_note()
-        self._draw_top()
-
-    # -- preferences --------------------------------------------------------------------------------------------
-
-    def action_export_dpo(self) -> None:
-        """Ask where to write the rows for DPO."""
-        self._ask_export("dpo")
-
-    def action_export_kto(self) -> None:
-        """Ask where to write the rows for KTO."""
-        self._ask_export("kto")
-
-    def _ask_export(self, format: str) -> None:
-        from core.runs.folder import slug
-
-        place = str(Path.cwd() / f"{slug(self.run.name)}-{format}.jsonl")
-        question = f"Write the rows for {format.upper()} to which file?"
-        self.ask(question, lambda path: self._export(expand(path), format), value=place, paths=True)
-
-    def _export(self, out: Path, format: str, *, force: bool = False) -> None:
-        from core.judging.preferences import export, summary
-
-        assert self.desk is not None
-        if out.is_file() and not force:
-            self.confirm(
-                f"Overwrite {out.name}?",
-                lambda: self._export(out, format, force=True),
-                detail=str(out),
-                yes="Overwrite",
-            )
-            return
-        self.say(f"{out}: {summary(export(self.desk.session, self.desk.votes, out, format, force=force))}")
+    async def action_carry_on(self) -> None:
+        """Go on with the pairs that are left."""
+        await self._show_next()

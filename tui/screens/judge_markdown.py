@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
+    from core.judging.diff import Parts
+
 # Beyond this many characters parsing would be felt between two pairs; such an answer shows as it is written.
 LONGEST = 100_000
 _MARKS = {"strong": "bold", "em": "italic", "s": "strike"}
@@ -22,18 +25,36 @@ _LEAST_CELL = 3
 _parser: MarkdownIt | None = None
 
 
-def markdown_content(text: str, width: int) -> Content:
-    """`text` as CommonMark with tables, laid out for `width` cells; plain where it is too long for that.
+def plain_lines(text: str, width: int) -> list[Content]:
+    """`text` as it is written, in lines of `width` cells."""
+    return _wrapped(Content(visible(text, newlines=True)), width)
+
+
+def marked_lines(parts: Parts, width: int) -> list[Content]:
+    """The parts of a `word_diff` in lines of `width` cells; what the other lacks is underlined and bold."""
+    return _wrapped(
+        Content.assemble(*((part, "bold underline" if changed else "") for part, changed in parts)), width
+    )
+
+
+def _wrapped(content: Content, width: int) -> list[Content]:
+    return [line.rstrip() for line in content.wrap(max(8, width))]
+
+
+# Two sides of this pair and of the next one, twice, as the person may turn Markdown off and on.
+@lru_cache(maxsize=8)
+def markdown_lines(text: str, width: int) -> list[Content]:
+    """`text` as CommonMark with tables, in lines of `width` cells; plain where it is too long for that.
 
     A line feed ends a line, as chat programs have it. Every piece passes `visible`, after entities were decoded.
     HTML shows as written, a link as its text and address, a picture as its description and address.
     """
     if len(text) > LONGEST:
-        return Content(visible(text, newlines=True))
+        return plain_lines(text, width)
     lines = _blocks(_tokens(visible(text, newlines=True)), max(8, width))
     while lines and not lines[-1]:
         lines.pop()
-    return Content("\n").join(lines)
+    return lines
 
 
 def _tokens(text: str) -> Sequence[Token]:
@@ -125,7 +146,7 @@ def _blocks(tokens: Sequence[Token], width: int) -> list[Content]:
                 room = max(8, width - frames[-1].prefix.cell_length - len(_CODE[0]))
                 for line in token.content.removesuffix("\n").split("\n"):
                     for part in _code_line(visible(line, newlines=True), room):
-                        put(Content.assemble(_CODE, (part, "$text-secondary")), wrap=False)
+                        put(Content.assemble(_CODE, (part, "$foreground")), wrap=False)
             case "hr":
                 gap()
                 put(Content.styled("─" * min(40, max(8, width - frames[-1].prefix.cell_length)), "$text-muted"))
@@ -160,7 +181,7 @@ def _inline(tokens: Sequence[Token]) -> Content:
         elif token.type in ("softbreak", "hardbreak"):
             parts.append(("\n", ""))
         elif token.type == "code_inline":
-            parts.append((f"`{visible(token.content)}`", f"{style} $text-secondary".strip()))
+            parts.append((f"`{visible(token.content)}`", style))
         elif token.type == "link_open":
             links.append((str(token.attrGet("href") or ""), len(parts)))
         elif token.type == "link_close":

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
+from textual.content import Content
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
 from textual.widgets import Static
 
 from core.text import visible
 from tui.screens import judge_view
 from tui.screens.base import DiapasonScreen
+from tui.screens.judge_markdown import markdown_lines, marked_lines, plain_lines
 
 if TYPE_CHECKING:
+    from core.judging.diff import Parts
     from core.judging.pairs import Pair
 
 _ZOOMS = ("", "-zoom-left", "-zoom-right")
-_SIDES = ("#left", "#right")
+_SIDES = ("left", "right")
+_TITLES = ("◀ 1", "2 ▶")
 
 
 class Answers(Container):
@@ -28,49 +37,143 @@ class Answers(Container):
         self.set_class(self.outer_size.height % 2 == 1, "-odd-height")
 
 
+class AnswerView(ScrollView, can_focus=False):
+    """One answer in its frame; only the lines in view are drawn.
+
+    Attributes:
+        seen: whether its end has been on the screen since `show`.
+    """
+
+    def __init__(self, *, id: str, title: str) -> None:
+        super().__init__(id=id, classes="panel answer")
+        self.title = title
+        self.seen = False
+        self._text = ""
+        self._parts: Parts | None = None
+        self._plain = False
+        self._lines: list[Content] = []
+
+    def show(self, text: str) -> None:
+        """Show another answer, from its beginning."""
+        self._text = text
+        self.seen = False
+        self.draw(None, self._plain)
+        self.scroll_home(animate=False, immediate=True)
+
+    def draw(self, parts: Parts | None, plain: bool) -> None:
+        """Show the words that the other lacks (`parts`), the text as written (`plain`), or its Markdown."""
+        self._parts, self._plain = parts, plain
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        width = self.scrollable_content_region.width
+        if width <= 0:
+            return
+        if not self._text.strip():
+            self._lines = [Content.styled("(an empty answer)", "italic $text-muted")]
+        elif self._parts is not None:
+            self._lines = marked_lines(self._parts, width)
+        else:
+            self._lines = plain_lines(self._text, width) if self._plain else markdown_lines(self._text, width)
+        self.virtual_size = Size(width, len(self._lines))
+        self.refresh()
+
+    def mark_seen(self) -> None:
+        """Note whether the end is in view, and say on the frame where it is not."""
+        below = len(self._lines) - self.scroll_offset.y - self.scrollable_content_region.height
+        if self.display and self.scrollable_content_region.height > 0 and below <= 0:
+            self.seen = True
+        self.border_subtitle = f"pgdn: {below} more ▼" if below > 0 else ""
+
+    def on_resize(self) -> None:
+        """Lines of another width."""
+        self._lay_out()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the view."""
+        width = self.scrollable_content_region.width
+        number = y + self.scroll_offset.y
+        if not 0 <= number < len(self._lines):
+            return Strip.blank(width, self.visual_style.rich_style)
+        strips = Visual.to_strips(self, self._lines[number], width, 1, self.visual_style, pad=True)
+        return strips[0] if strips else Strip.blank(width, self.visual_style.rich_style)
+
+
 class PairView(Vertical):
-    """Shows a pair, equally on both sides; the answers scroll together."""
+    """Shows a pair, equally on both sides; the answers scroll together, or apart.
+
+    Attributes:
+        drawn_at: when the pair was first on the screen (`time.monotonic`), or None before that.
+    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.drawn_at: float | None = None
         self._texts = ("", "")
         self._differences = False
+        self._plain = False
         self._zoom = 0
+        # Which side scrolls alone, or None where both do.
+        self._alone: int | None = None
 
     def compose(self) -> ComposeResult:
         """The prompt and the two answers; none takes the focus, so that every key goes to the screen."""
         with VerticalScroll(id="prompt", can_focus=False):
             yield Static(id="prompt-text", markup=False)
         with Answers(id="answers"):
-            for side, title in (("left", "◀ 1"), ("right", "2 ▶")):
-                with VerticalScroll(id=side, classes="panel answer", can_focus=False) as panel:
-                    panel.border_title = title
-                    yield Static(classes="answer-text", markup=False)
+            for side, title in zip(_SIDES, _TITLES):
+                yield AnswerView(id=side, title=title)
+
+    @property
+    def sides(self) -> tuple[AnswerView, AnswerView]:
+        """The left (upper) and the right (lower) answer."""
+        return self.query_one("#left", AnswerView), self.query_one("#right", AnswerView)
+
+    @property
+    def seen(self) -> bool:
+        """Whether both answers have been on the screen to their ends."""
+        return all(side.seen for side in self.sides)
 
     def show(self, pair: Pair) -> None:
         """Show `pair` from its beginning, both sides, without marks."""
         self._texts = (pair.answers[pair.left or ""], pair.answers[pair.right or ""])
         self._differences = False
+        self._alone = None
+        self.drawn_at = None
+        for side, text in zip(self.sides, self._texts):
+            side.show(text)
         self._draw()
         self.query_one("#prompt-text", Static).update(judge_view.prompt_content(pair.prompt))
-        for name in ("#prompt", *_SIDES):
-            self.query_one(name).scroll_home(animate=False)
+        self.query_one("#prompt").scroll_home(animate=False)
         self.set_zoom(0)
 
+    def prepare(self, pair: Pair) -> None:
+        """Lay out the answers of `pair` ahead of time; may run in a thread."""
+        width = self.sides[0].scrollable_content_region.width
+        if width > 0 and not self._plain:
+            for text in pair.answers.values():
+                markdown_lines(text, width)
+
     def toggle_differences(self) -> None:
-        """Mark the words that the other answer lacks, or show both plain again."""
+        """Mark the words that the other answer lacks, or show both without marks again."""
         self._differences = not self._differences
         self._draw()
 
+    def toggle_plain(self) -> None:
+        """Show the text of the answers as it is written, or their Markdown again; for the next pairs too."""
+        self._plain = not self._plain
+        self._draw()
+
     def _draw(self) -> None:
-        parts = None
+        parts = (None, None)
         if self._differences:
             from core.judging.diff import word_diff
 
             parts = word_diff(*(visible(text, newlines=True) for text in self._texts))
-        for place, side in enumerate(_SIDES):
-            content = judge_view.answer_content(self._texts[place], parts[place] if parts else None)
-            self.query_one(f"{side} > .answer-text", Static).update(content)
+        for side, own in zip(self.sides, parts):
+            side.draw(own, self._plain)
+        self._name_frames()
+        self.mark_more()
 
     @property
     def zoom(self) -> int:
@@ -84,13 +187,35 @@ class PairView(Vertical):
             self.set_class(place == self._zoom, name)
         self.mark_more()
 
+    @property
+    def apart(self) -> bool:
+        """Whether the answers scroll apart."""
+        return self._alone is not None
+
+    def toggle_apart(self) -> None:
+        """Scroll one answer alone, or both together again."""
+        self._alone = 0 if self._alone is None else None
+        self._name_frames()
+
+    def change_side(self) -> None:
+        """Where the answers scroll apart: the other one."""
+        if self._alone is not None:
+            self._alone = 1 - self._alone
+            self._name_frames()
+
+    def _name_frames(self) -> None:
+        for place, side in enumerate(self.sides):
+            scrolls = "  ↕ scrolls" if place == self._alone else ""
+            side.border_title = side.title + scrolls + ("  as written" if self._plain else "")
+
     def scroll_answers(self, lines: int, *, pages: bool = False) -> None:
-        """Scroll both answers by `lines`, or by as many pages less one line."""
+        """Scroll the answers by `lines`, or by as many pages less one line."""
+        sides = self.sides if self._alone is None else (self.sides[self._alone],)
         if pages:
-            shown = max(self.query_one(name).scrollable_content_region.height for name in _SIDES)
+            shown = max(side.scrollable_content_region.height for side in sides)
             lines *= max(1, shown - 1)
-        for name in _SIDES:
-            self.query_one(name).scroll_relative(y=lines, animate=False)
+        for side in sides:
+            side.scroll_relative(y=lines, animate=False, immediate=True)
         self.mark_more()
 
     def scroll_prompt(self, lines: int) -> None:
@@ -98,13 +223,14 @@ class PairView(Vertical):
         self.query_one("#prompt").scroll_relative(y=lines, animate=False)
 
     def mark_more(self) -> None:
-        """Say on the frame where an answer goes on below, once the layout is known."""
+        """Note what is in view once the layout is known."""
         self.call_after_refresh(self._mark_more)
 
     def _mark_more(self) -> None:
-        for name in _SIDES:
-            panel = self.query_one(name)
-            panel.border_subtitle = "pgdn for more ▼" if panel.scroll_offset.y < panel.max_scroll_y else ""
+        for side in self.sides:
+            side.mark_seen()
+        if self.drawn_at is None:
+            self.drawn_at = time.monotonic()
 
     def on_resize(self) -> None:
         """The frames hold more or less now."""
@@ -113,6 +239,8 @@ class PairView(Vertical):
 
 class PairScreen(DiapasonScreen):
     """A screen that shows a pair, or a page of text in its place: what one can do to see more of it."""
+
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (16, "-tall")]
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,6 +251,16 @@ class PairScreen(DiapasonScreen):
         """Where the pair is shown."""
         return self.query_one(PairView)
 
+    def why_no_pair(self) -> str | None:
+        """Why nothing can be done with a pair."""
+        return None if self.pair is not None else "there is no pair on the screen"
+
+    def why_not_apart(self) -> str | None:
+        """Why there is no other side to scroll."""
+        if self.pair is None:
+            return self.why_no_pair()
+        return None if self.view.apart else "the answers scroll together; a lets them scroll apart"
+
     def action_zoom(self) -> None:
         """Left alone, right alone, both."""
         self.view.set_zoom(self.view.zoom + 1)
@@ -130,6 +268,18 @@ class PairScreen(DiapasonScreen):
     def action_diff(self) -> None:
         """Mark the words that differ, or show both plain again."""
         self.view.toggle_differences()
+
+    def action_plain(self) -> None:
+        """The text as it is written, or its Markdown."""
+        self.view.toggle_plain()
+
+    def action_apart(self) -> None:
+        """Scroll the answers apart, or together."""
+        self.view.toggle_apart()
+
+    def action_other_side(self) -> None:
+        """Scroll the other answer."""
+        self.view.change_side()
 
     def action_down(self) -> None:
         """A line down."""

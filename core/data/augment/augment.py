@@ -10,19 +10,19 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from core.data.augment.asking import Asking, Request, most_tokens
 from core.data.augment.choose import Choice, chosen, shown, variant
-from core.data.augment.limits import check_limits
-from core.data.augment.log import Log, read_about
+from core.data.augment.limits import check_limits, most_tokens
+from core.data.augment.log import Log, Pair, read_about
 from core.data.augment.marks import marks
-from core.data.augment.prompt import TEMPLATE, check_template, fill, template_hash
+from core.data.augment.prompt import TEMPLATE, check_template, fill, parse_variants, template_hash
 from core.data.augment.sieve import Sifted, sift
 from core.data.dataset import Dataset, fingerprint, open_dataset
 from core.data.near.copies import USUAL
 from core.data.place import find_place
 from core.data.target import check_target
+from core.endpoint.asking import Asking, Request
 from core.endpoint.budget import Budget, Pace, Prices, guess_tokens
-from core.endpoint.client import Client
+from core.endpoint.client import Client, Reply
 from core.errors import DiapasonError, UsageError
 from core.files import sync_dir
 from core.home import expand
@@ -177,7 +177,13 @@ def augment(
         client = Client(wish.endpoint, wish.model, temperature=wish.temperature, seed=wish.seed, timeout=wish.timeout,
                         stop=stop)  # fmt: skip
         todo = [row for row in rows if row not in log.kept.variants]
-        asking = Asking(client, log, budget, Pace(wish.per_minute), stop, wish.n)
+
+        def take(request: Request, reply: Reply) -> list[Pair]:
+            variants = parse_variants(reply.text)[: wish.n]
+            log.answered(request.row, variants, reply.given, reply.made)
+            return variants
+
+        asking = Asking(client, log, budget, Pace(wish.per_minute), stop, take, proven=bool(log.kept.variants))
 
         def told(done: int) -> None:
             if tell:
@@ -185,7 +191,7 @@ def augment(
 
         asking.run(_requests(dataset, todo, wish), wish.concurrency, told)
         kept = {row: pairs for row, pairs in log.kept.variants.items() if row < len(dataset)}
-        found = {**kept, **asking.variants}
+        found = {**kept, **asking.found}
         left = [row for row in rows if row not in found and row not in asking.refused]
         stopped = stop.is_set()
         sifted = Sifted() if stopped else _write(dataset, found, out, wish)

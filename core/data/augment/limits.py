@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.endpoint.budget import guess_tokens
 from core.errors import UsageError
 
 MOST_VARIANTS = 100
@@ -9,6 +10,13 @@ MOST_TOKENS = 1_000_000
 LONGEST_SECONDS = 86_400.0
 _LONGEST_WAIT = 3600.0
 _MINUTE = 60.0
+_LEAST_TOKENS, _USUAL_MOST = 256, 8192
+
+
+def most_tokens(prompt: str, answer: str, n: int) -> int:
+    """How many tokens an answer with `n` variants may have: each twice the row's own, within bounds."""
+    each = 2 * (guess_tokens(prompt) + guess_tokens(answer))
+    return max(_LEAST_TOKENS, min(n * each, _USUAL_MOST))
 
 
 def check_limits(n: int, most: int | None, timeout: float, per_minute: float) -> None:

@@ -1,4 +1,4 @@
-"""The statistics of judgements: how sure a preference is. Plain arithmetic, no numpy."""
+"""Shares with their intervals, and the exact sign test. Plain arithmetic, no numpy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Share:
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
-def wilson(successes: float, trials: int, confidence: float = 0.95) -> Share | None:
+def wilson(successes: float, trials: float, confidence: float = 0.95) -> Share | None:
     """The score interval of a proportion, or None where there were no trials.
 
     With p = successes / trials, n = trials and z the normal quantile of the confidence, the bounds are

@@ -5,28 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from core.data.augment.log import Log, Pair
-from core.data.augment.prompt import parse_variants
-from core.endpoint.budget import Budget, Pace, guess_tokens
-from core.endpoint.client import Client, RowRefused
+from core.endpoint.budget import Budget, Pace
+from core.endpoint.client import Client, Reply, RowRefused
 from core.errors import DiapasonError
 
-_LEAST, _MOST = 256, 8192
 # So many refusals before any answer: the endpoint, not the rows, is at fault.
 _PATIENCE = 5
 _LOOK = 0.1
 
 
-def most_tokens(prompt: str, answer: str, n: int) -> int:
-    """How many tokens an answer with `n` variants may have: each twice the row's own, within bounds."""
-    each = 2 * (guess_tokens(prompt) + guess_tokens(answer))
-    return max(_LEAST, min(n * each, _MOST))
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The text that asks for the variants of row `row`, its tokens and those its answer may have, both at most."""
+    """The text to ask for row `row`, its tokens and those its answer may have, both at most."""
 
     row: int
     text: str
@@ -34,13 +26,53 @@ class Request:
     made: int
 
 
-class Asking:
-    """Threads that share the requests. `variants` and `refused` are filled by row."""
+class Journal(Protocol):
+    """Where it is noted what requests cost, so that a run that was killed counts it."""
 
-    def __init__(self, client: Client, log: Log, budget: Budget, pace: Pace, stop: threading.Event, n: int) -> None:
-        self.variants: dict[int, list[Pair]] = {}
+    def asking(self, row: int, given: int, made: int) -> None:
+        """Note before a request what it may cost."""
+        ...
+
+    def free(self, row: int) -> None:
+        """Note that the request for `row` ended without costing anything."""
+        ...
+
+    def wasted(self, row: int, given: int, made: int) -> None:
+        """Note a request that may have cost so much and brought nothing."""
+        ...
+
+    def refused(self, row: int, why: str) -> None:
+        """Note that `row` gets no answer."""
+        ...
+
+
+T = TypeVar("T")
+
+
+class Asking(Generic[T]):
+    """Threads that share the requests. `found` and `refused` are filled by row."""
+
+    def __init__(
+        self,
+        client: Client,
+        journal: Journal,
+        budget: Budget,
+        pace: Pace,
+        stop: threading.Event,
+        take: Callable[[Request, Reply], T],
+        *,
+        proven: bool = False,
+    ) -> None:
+        """Requests to `client`.
+
+        Args:
+            take: notes a reply in the journal, with its cost, and gives what is kept of it.
+            proven: whether the endpoint answered before, so that refusals are the rows' own.
+        """
+        self.found: dict[int, T] = {}
         self.refused: dict[int, str] = {}
-        self._client, self._log, self._budget, self._pace, self._stop, self._n = client, log, budget, pace, stop, n
+        self._client, self._journal, self._budget, self._pace, self._stop = client, journal, budget, pace, stop
+        self._take, self._proven = take, proven
         self._lock = threading.Lock()
         # Set when no more requests shall begin although nobody stopped it: the budget or the endpoint ended.
         self._end = threading.Event()
@@ -69,7 +101,7 @@ class Asking:
                 if request is None or not self._one(request):
                     return
                 with self._lock:
-                    done = len(self.variants) + len(self.refused)
+                    done = len(self.found) + len(self.refused)
                 tell(done)
         except BaseException as error:
             if not self._stop.is_set():
@@ -90,7 +122,7 @@ class Asking:
         def wasted() -> None:
             nonlocal held
             self._budget.settle(request.row, request.given, request.made)
-            self._log.wasted(request.row, request.given, request.made)
+            self._journal.wasted(request.row, request.given, request.made)
             held = False
 
         try:
@@ -99,28 +131,27 @@ class Asking:
         except RowRefused as error:
             if held:
                 self._budget.settle(request.row, 0, 0)
-            self._log.refused(request.row, error.message)
+            self._journal.refused(request.row, error.message)
             with self._lock:
                 self.refused[request.row] = error.message
-                if not self.variants and not self._log.kept.variants and len(self.refused) >= _PATIENCE:
+                if not self.found and not self._proven and len(self.refused) >= _PATIENCE:
                     raise DiapasonError(
                         f"the first {_PATIENCE} requests failed: {error.message}", where=error.where
                     ) from error
             return True
         except DiapasonError:
             if held:
-                self._log.free(request.row)
+                self._journal.free(request.row)
             raise
         if reply is None:
             if held:
                 self._budget.settle(request.row, 0, 0)
-                self._log.free(request.row)
+                self._journal.free(request.row)
             return False
-        variants = parse_variants(reply.text)[: self._n]
         self._budget.settle(request.row, reply.given, reply.made)
-        self._log.answered(request.row, variants, reply.given, reply.made)
+        taken = self._take(request, reply)
         with self._lock:
-            self.variants[request.row] = variants
+            self.found[request.row] = taken
         return True
 
     def _reserve(self, request: Request) -> bool:
@@ -128,7 +159,7 @@ class Asking:
         while not self._end.is_set():
             fits = self._budget.reserve(request.row, request.given, request.made)
             if fits:
-                self._log.asking(request.row, request.given, request.made)
+                self._journal.asking(request.row, request.given, request.made)
                 return True
             if fits is False:
                 self._end.set()
