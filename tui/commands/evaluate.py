@@ -31,12 +31,8 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
     parser.add_argument("--data", metavar="FILE", type=Path, help="test rows (default: the run's own test part)")
-<<<<<<< HEAD
     add_arguments(parser)
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
-=======
     add_output(parser)
->>>>>>> ev1
     parser.set_defaults(run=run)
 
 
