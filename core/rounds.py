@@ -1,4 +1,4 @@
-"""Rounds of training: a run, the one that it began with, and so on; what they were trained on, and what came of each."""
+"""Rounds of training: a run, the one that it began with, and so on; what each learned from, and what came of it."""
 
 from __future__ import annotations
 
