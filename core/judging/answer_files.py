@@ -1,4 +1,4 @@
-"""Files of answers made anywhere: ``{id?, prompt, answer}`` a line, joined into the rows that a session is made of."""
+"""Files of answers made anywhere: ``{id?, prompt, answer}`` a line, joined into the rows of a session."""
 
 from __future__ import annotations
 

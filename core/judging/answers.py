@@ -60,7 +60,7 @@ def under_way(run: RunFolder, arms: Sequence[str] = ()) -> RunFolder | None:
     from core.runs.status import status_of
 
     for job in reversed(run.jobs()):
-        if job.kind in ("evaluate", "generate") and status_of(job) in _UNDER_WAY:
-            if set(arms) <= set(job.spec().get("arms") or arms):
-                return job
+        answers = job.kind in ("evaluate", "generate") and set(arms) <= set(job.spec().get("arms") or arms)
+        if answers and status_of(job) in _UNDER_WAY:
+            return job
     return None

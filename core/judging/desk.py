@@ -45,7 +45,7 @@ class Desk:
 
         Raises:
             NothingToJudge: where there are no answers and no session.
-            DiapasonError: where this judge is at it elsewhere, the folder cannot be written, or the settings are wrong.
+            DiapasonError: where this judge is at it elsewhere, the folder cannot be written, or settings are wrong.
         """
         self.judge = judge or login()
         self.judging = judging_of(place) if isinstance(place, Path) else place

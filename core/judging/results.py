@@ -373,10 +373,10 @@ def results(session: Session, votes: Votes) -> Results:
 
     found = judgements_of(session, votes)
     seen = {(each.prompt, frozenset((each.left, each.right))) for each in found if not each.identical}
-    arms = session.arms
+    judged = {each.prompt for each in found if not each.identical}
     return Results(
         found,
-        arms,
+        session.arms,
         session.names,
         {str(pair.row): _shown(pair) for pair in session.asked},
         session=session.id,
@@ -384,6 +384,7 @@ def results(session: Session, votes: Votes) -> Results:
         left=len(session.asked) - len(seen),
         notes=sum(bool(text) for text in votes.notes.values()),
         answers_changed=session.answers_changed(),
+        telling=sum(bool(pair.telling) and str(pair.row) in judged for pair in session.asked),
         rater=read_rater(session),
     )
 

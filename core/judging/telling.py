@@ -13,51 +13,21 @@ _SELF = re.compile(
     re.IGNORECASE,
 )
 # Parts of model and file names that say nothing about which model it is.
-_COMMON = frozenset(
-    [
-        "answers",
-        "answer",
-        "base",
-        "beta",
-        "chat",
-        "data",
-        "demo",
-        "few-shot",
-        "final",
-        "fine",
-        "finetuned",
-        "full",
-        "instruct",
-        "jsonl",
-        "last",
-        "latest",
-        "lora",
-        "merged",
-        "model",
-        "output",
-        "outputs",
-        "preview",
-        "qlora",
-        "shot",
-        "small",
-        "large",
-        "medium",
-        "starter",
-        "test",
-        "tiny",
-        "train",
-        "tuned",
-        "version",
-    ]
+_COMMON = re.compile(
+    "answers?|base|beta|chat|data|demo|few-shot|final|fine|finetuned|full|instruct|jsonl|last|latest|lora|merged|model|"
+    "outputs?|preview|qlora|shot|small|large|medium|starter|test|tiny|train|tuned|version",
+    re.IGNORECASE,
 )
 _PART = re.compile(r"[^\W\d_]{4,}")
+# A hub's name or one with a size: its words are a model's. Those of other names are often words of the language.
+_MODEL = re.compile(r"/|\d[bBmM]\b")
 
 
 def telling(names: Mapping[str, str]) -> Callable[[str, Sequence[Mapping[str, Any]]], bool]:
     """A function that says whether an answer names one of the models `names` (arm → name), or its own kind.
 
-    What names a model: the whole name, the last part of its path, and each word of four letters or more in it that
-    is not common among such names ("qwen" of "Qwen/Qwen3-1.7B"); or a phrase such as "as a fine-tuned model". Words
+    What names a model: the whole name, the last part of its path, and of a model's name each word of four letters or
+    more that is not common among such names ("qwen" of "Qwen/Qwen3-1.7B"); or "as a fine-tuned model" and the like. Words
     that the prompt has too are no sign. The function takes the answer and the messages of its prompt.
     """
     words = sorted(set(_words(names.values())), key=len, reverse=True)
@@ -78,6 +48,7 @@ def telling(names: Mapping[str, str]) -> Callable[[str, Sequence[Mapping[str, An
 def _words(names: Iterable[str]) -> Iterable[str]:
     for name in names:
         for whole in (name, name.rpartition("/")[2]):
-            if len(whole) >= 4 and whole.casefold() not in _COMMON:
+            if len(whole) >= 4 and not _COMMON.fullmatch(whole):
                 yield whole
-        yield from (word for word in _PART.findall(name) if word.casefold() not in _COMMON)
+        if _MODEL.search(name):
+            yield from (word for word in _PART.findall(name) if not _COMMON.fullmatch(word))

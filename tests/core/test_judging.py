@@ -31,8 +31,9 @@ def run(tmp_path: Path) -> Path:
 
 
 def judge_all(desk: Desk, verdicts: str) -> None:
-    """Give the verdicts, a letter each: (t)uned, (b)ase, = tie, x both bad, s skip."""
+    """Give the verdicts, a letter each: (t)uned, (b)ase, = tie, x both bad, s skip; repeats get the first verdict."""
     for letter in verdicts:
+        answer_repeats(desk)
         pair = desk.next_pair()
         assert pair is not None
         if letter in "tb":
@@ -40,6 +41,15 @@ def judge_all(desk: Desk, verdicts: str) -> None:
             desk.vote(pair, "left" if pair.left == arm else "right")
         else:
             desk.vote(pair, {"=": "tie", "x": "both_bad", "s": "skip"}[letter])
+    answer_repeats(desk)
+
+
+def answer_repeats(desk: Desk) -> None:
+    """Judge the repeats that are due as the pairs were judged before."""
+    while (pair := desk.next_pair()) is not None and pair.repeat_of is not None:
+        first = desk.votes.latest(desk.judge, pair.repeat_of)
+        assert first is not None
+        desk.vote(pair, first.verdict if first.winner is None else "left" if pair.left == first.winner else "right")
 
 
 # -- pairs ------------------------------------------------------------------------------------------------
@@ -120,7 +130,7 @@ def test_votes_are_on_disk_at_once_with_all_that_belongs_to_them(run: Path) -> N
     pair = desk.next_pair()
     assert pair is not None and pair.left is not None and pair.right is not None
     desk.vote(pair, "right", dwell=2.5)
-    (record,), _ = read_jsonl(run / "judging" / "votes.jsonl")
+    (record,), _ = read_jsonl(run / "judging" / "votes-ann.jsonl")
     left, right = pair.answers[pair.left], pair.answers[pair.right]
     assert record["winner"] == pair.right
     assert record["left"] == {"arm": pair.left, "answer": response_id(left), "length": len(left)}
@@ -146,7 +156,7 @@ def test_it_goes_on_at_the_first_unjudged_pair_and_undoes_across_restarts(run: P
     assert third.next_pair() == third.session.asked[0]
     assert results(third.session, third.votes).judged == 0
     third.close()
-    records, _ = read_jsonl(run / "judging" / "votes.jsonl")
+    records, _ = read_jsonl(run / "judging" / "votes-ann.jsonl")
     assert [record["event"] for record in records] == ["vote"] * 4 + ["undo"] * 4
 
 
@@ -229,12 +239,27 @@ def test_answers_of_the_generate_job_serve_where_no_evaluation_has_both_arms(tmp
     desk.close()
 
 
-def test_a_second_desk_is_told_who_has_the_first(run: Path) -> None:
-    first = Desk(run, judge="ann")
+def test_two_judges_sit_side_by_side_but_nobody_twice(run: Path) -> None:
+    ann, bob = Desk(run, judge="ann"), Desk(run, judge="Bob / x")
     with pytest.raises(DiapasonError, match=f"by ann, process {os.getpid()}"):
-        Desk(run, judge="bob")
-    first.close()
-    Desk(run, judge="bob").close()
+        Desk(run, judge="ann")
+    with pytest.raises(DiapasonError, match="by someone else, so it cannot begin anew"):
+        Desk(run, judge="cem", new=True)
+    judge_all(ann, "tt")
+    judge_all(bob, "bt")
+    ann.close()
+    Desk(run, judge="ann").close()
+    bob.close()
+    votes = read_votes(ann.session)
+    assert votes.judges == ["Bob / x", "ann"] and len(votes.by_pair()) == 2
+    assert len(list((run / "judging").glob("votes-*.jsonl"))) == 2
+    # What one file for all once held still counts, and can be taken back.
+    own = run / "judging" / "votes-ann.jsonl"
+    own.rename(run / "judging" / "votes.jsonl")
+    again = Desk(run, judge="ann")
+    assert again.undo() == ann.session.asked[1]
+    again.close()
+    assert len(read_votes(ann.session).standing("ann")) == 1
 
 
 def test_a_killed_judge_leaves_no_lock_and_no_vote_behind(run: Path) -> None:
@@ -246,7 +271,7 @@ def test_a_killed_judge_leaves_no_lock_and_no_vote_behind(run: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", code, str(run)], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None and child.stdout.readline() == "voted\n"
     with pytest.raises(DiapasonError, match="being judged already"):
-        Desk(run, judge="bob")
+        Desk(run, judge="ann")
     child.send_signal(signal.SIGKILL)
     child.wait(10)
     desk = Desk(run, judge="ann")
@@ -259,7 +284,7 @@ def test_a_torn_line_and_foreign_lines_harm_nothing(run: Path) -> None:
     judge_all(desk, "tb")
     session = desk.session.id
     desk.close()
-    votes = run / "judging" / "votes.jsonl"
+    votes = run / "judging" / "votes-ann.jsonl"
     pair = desk.session.asked[5].id
     foreign = [
         {"event": "vote", "session": "other", "judge": "ann", "pair": pair, "id": "1", "verdict": "tie"},
@@ -289,7 +314,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 desk = Desk(Path(sys.argv[1]), judge="ann")
 first = desk.next_pair()
 desk.vote(first, "tie")
-size = Path(sys.argv[1], "judging", "votes.jsonl").stat().st_size
+size = Path(sys.argv[1], "judging", "votes-ann.jsonl").stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20, resource.RLIM_INFINITY))
 pair = desk.next_pair()
 try:
@@ -322,13 +347,13 @@ def test_a_damaged_session_is_named_and_its_votes_stay(run: Path, content: str) 
     fresh = Desk(run, judge="ann", new=True)
     assert fresh.next_pair() == fresh.session.asked[0]
     fresh.close()
-    assert read_jsonl(run / "judging" / "votes.jsonl")[0]
+    assert read_jsonl(run / "judging" / "votes-ann.jsonl")[0]
 
 
 def test_a_session_of_a_later_version_is_not_guessed_at(run: Path) -> None:
     Desk(run).close()
     path = run / "judging" / "session.json"
-    path.write_text(json.dumps({**read_json(path), "schema": 2}))
+    path.write_text(json.dumps({**read_json(path), "schema": 3}))
     with pytest.raises(DiapasonError, match="another version"):
         load(run)
 
@@ -376,11 +401,11 @@ def test_ten_thousand_votes_load_quickly(tmp_path: Path) -> None:
     run = make_run(tmp_path, answer_rows(200))
     desk = Desk(run, count=200, judge="ann")
     judge_all(desk, "t")
-    line = (run / "judging" / "votes.jsonl").read_text()
+    line = (run / "judging" / "votes-ann.jsonl").read_text()
     desk.close()
     record = json.loads(line)
     pairs = [pair.id for pair in desk.session.asked]
-    with (run / "judging" / "votes.jsonl").open("w") as handle:
+    with (run / "judging" / "votes-ann.jsonl").open("w") as handle:
         for number in range(10_000):
             pair = pairs[number % 200]
             handle.write(json.dumps({**record, "id": str(number), "judge": f"j{number % 50}", "pair": pair}) + "\n")

@@ -157,8 +157,8 @@ def _judging_name(width: int) -> int:
 def _judging_heading(width: int) -> Content:
     muted = "$text-muted"
     return Content.assemble(
-        left("Judgings", _judging_name(width), "bold"), right("judged", _JUDGED, muted), right("pairs", _PAIRS, muted),
-        right("last", _WHEN, muted),
+        left("Judgings", _judging_name(width), "bold"), right("judged", _JUDGED, muted),
+        right("pairs", _PAIRS, muted), right("last", _WHEN, muted),
     )  # fmt: skip
 
 
