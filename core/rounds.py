@@ -88,10 +88,27 @@ class Round:
         """The round as documents have it."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
+    def told(self) -> str:
+        """The round in a line, from its data to its judgement."""
+        parts = [f"{self.rows:,} {'pairs' if self.method == 'dpo' else 'rows'}", self.method]
+        if self.value is not None and self.low is not None and self.high is not None:
+            parts.append(f"{self.metric} {self.value:.3f} ({self.low:.3f}–{self.high:.3f})")
+        if self.win_low is not None and self.win_high is not None:
+            share = f"{self.wins / self.decisive:.0%} ({self.win_low:.0%}–{self.win_high:.0%})"
+            parts.append(f"judged: won {share} of {self.decisive}")
+        if self.used:
+            parts.append(f"{self.used} prompts handed on to training")
+        return " → ".join(parts)
+
 
 def rounds(run: RunFolder) -> list[Round]:
     """The rounds that led to `run`, the first one first; figures that cannot be read are None."""
     return [_round(each) for each in ancestors(run)[0]]
+
+
+def chain(found: list[Round]) -> list[str]:
+    """The rounds as lines for a person, one each; empty where there is only one."""
+    return [f"{number}  {one.name}: {one.told()}" for number, one in enumerate(found, 1)] if len(found) > 1 else []
 
 
 def _round(run: RunFolder) -> Round:

@@ -231,7 +231,11 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> tuple[dict[str, Any], lis
     for role, path in given.items():
         if path:
             say(f"reading the {role} rows")
-            parts[role] = _part(Path(path), data.format, data.map, role)
+            format, map = data.format, data.map
+            if role == "test" and recipe.prefers and (own := open_dataset(path).format):
+                # What is asked in the test need not be judged answers.
+                format, map = own, None
+            parts[role] = _part(Path(path), format, map, role)
     _refuse_copies(parts)
     warnings = _leakage(parts, say)
     shares = {
@@ -364,6 +368,11 @@ def _then(recipe: Recipe, parts: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**spec, "arms": [full_name(arm) for arm in arms]}]
 
 
+def _before(recipe: Recipe) -> list[str]:
+    """The arm of the run that a preference training began with: what its own is to be compared with."""
+    return [f"run:{recipe.start}"] if recipe.prefers and recipe.start and "/" not in recipe.start else []
+
+
 def evaluation_spec(recipe: Recipe, parts: dict[str, Any]) -> dict[str, Any]:
     """The spec of the job that evaluates a run of `recipe` on the test part of `parts` (its spec's ``data``)."""
     wanted = recipe.evaluation
@@ -371,7 +380,7 @@ def evaluation_spec(recipe: Recipe, parts: dict[str, Any]) -> dict[str, Any]:
     shots = [f"few-shot:{wanted.few_shot}"] if wanted.few_shot and parts["test"].get("format") != "text" else []
     return {
         "kind": "evaluate",
-        "arms": wanted.arms or ["base", *shots, "tuned"],
+        "arms": wanted.arms or ["base", *(_before(recipe) or shots), "tuned"],
         "data": {
             role: {name: parts[role].get(name) for name in ("path", "format", "map")} for role in ("test", "train")
         },

@@ -15,6 +15,7 @@ from core.judging.votes import read_votes
 from core.report.blocks import Block, Figure, Heading, Table, Text, Verbatim
 from core.report.curves import Line, curves
 from core.report.evaluation import evaluation_blocks
+from core.rounds import began_with, chain, rounds
 from core.runs.series import number, whole
 from core.runs.usage import usage
 from core.runs.view import RunView
@@ -41,6 +42,10 @@ def content(view: RunView, *, price: float | None = None) -> Iterator[Block]:
     yield Table(("", ""), tuple(_facts(view, spec, price)), right=False)
     for line in spec.get("warnings") or ():
         yield Text(f"Warning: {line}")
+    if began_with(view.folder):
+        yield Heading("Rounds")
+        for line in chain(rounds(view.folder)):
+            yield Text(line)
     yield from _course(view)
     result = read_result(view.folder)
     if result is not None:
