@@ -1,9 +1,9 @@
 """Does a round of DPO move what the judge prefers? The tuned demo model answers its own training prompts several times,
 the sample data's score says which answer is better, and both the model before and after answer held-out test prompts.
 
-    python bench/preference_round.py RUN [--rates 5e-6 5e-5 5e-4] [--samples 4] [--out DIR]
+    python bench/preference_round.py RUN [--rates 5e-6 5e-5 5e-4] [--samples 4] --out DIR
 
-RUN: the folder of a finished run on the starter's sample data. Prints, for each learning rate, the mean score with a
+Pairs that DIR holds from an earlier call are used again. RUN: the folder of a finished run on the starter's sample data. Prints, for each learning rate, the mean score with a
 paired bootstrap interval of the difference over the test prompts.
 """
 
@@ -70,7 +70,7 @@ def greedy(model: Any, chat: Any, rows: list[Example]) -> list[str]:
         model, prompts_of(rows, chat), stop_ids=sorted(chat.stop_ids), pad_id=chat.pad_id, max_new_tokens=NEW_TOKENS
     )
     for batch in batches:
-        for index, ids in batch:
+        for index, ids, *_ in batch:
             texts[index] = chat.decode(ids)
     return texts
 
@@ -149,8 +149,10 @@ def main() -> None:
     began = time.monotonic()
     files: dict[str, Path] = {}
     for role in ("train", "validation"):
-        made = pairs(parts[role], sample(model, chat, parts[role], args.samples, args.seed))
         files[role] = args.out / f"{role}.jsonl"
+        if files[role].is_file():
+            continue
+        made = pairs(parts[role], sample(model, chat, parts[role], args.samples, args.seed))
         files[role].write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), "utf-8")
         print(
             f"{role}: {len(made)} pairs from {len(parts[role])} prompts, {time.monotonic() - began:.0f} s", flush=True
