@@ -64,7 +64,7 @@ def _two(found: Results) -> dict[str, Any]:
             "at": {"ahead": rule.at[0], "of": rule.at[1]} if rule.at else None,
             "p": rule.p,
             "interval": _share(found.share_any_time),
-            "needed_for_60_40": rule.needed,
+            "needed_for_60_40": found.needed,
         },
         "by_order": {place: habit.to_json() for place, habit in found.by_order.items()},
         "length_adjusted": adjusted

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from core.judging.judgement import DECISIVE, Judgement, judgements_of, sides
 from core.judging.statistics import agreement
 from core.judging.statistics.length import Adjusted, adjusted, differences
-from core.judging.statistics.prompts import Habit, Standing, habit, standing
+from core.judging.statistics.prompts import Habit, Standing, habit, majority, standing
 from core.judging.statistics.proportion import Share, sign_test, wilson
-from core.judging.statistics.stopping import Stopping, follow, interval
+from core.judging.statistics.stopping import Stopping, follow, interval, needed
 
 if TYPE_CHECKING:
     from core.judging.pairs import Pair
@@ -46,8 +46,7 @@ class Part:
 class Results:
     """The standing of one judging. What takes time is worked out when it is asked for.
 
-    With several judges a prompt has one verdict: for the side that more of them picked, else a tie (both bad where
-    all say so). Intervals and tests are over prompts. Repeats count for self-consistency only.
+    With several judges a prompt has one verdict, that of most of them (`majority`). Intervals and tests are over prompts. Repeats count for self-consistency only.
 
     Attributes:
         judgements: all of them, also skips and repeats.
@@ -162,6 +161,12 @@ class Results:
         """The rule that may be looked at at any time."""
         return follow(self.standing.decisive)
 
+    @cached_property
+    def needed(self) -> int | None:
+        """Further decisive prompts by which the rule would stop, in 4 of 5 judgings, if the side ahead were preferred
+        60/40; 0 where it was reached, None beyond 5,000."""
+        return 0 if self.stopping.reached else needed(self.wins, self.losses)
+
     @property
     def share_any_time(self) -> Share | None:
         """The share with the interval that stays valid however often one looks."""
@@ -240,14 +245,18 @@ class Results:
         return agreement.by_item(self.judgements)
 
     @cached_property
+    def _coded(self) -> dict[agreement.Item, dict[str, str]]:
+        return agreement.coded(self.by_item)
+
+    @cached_property
     def agreements(self) -> list[agreement.Agreement]:
         """Of each two judges with a pair in common."""
-        return agreement.pairwise(self.by_item)
+        return agreement.pairwise(self._coded)
 
     @cached_property
     def alpha(self) -> float | None:
         """Krippendorff's alpha of all judges."""
-        return agreement.krippendorffs_alpha(said.values() for said in agreement.coded(self.by_item).values())
+        return agreement.krippendorffs_alpha(said.values() for said in self._coded.values())
 
     @cached_property
     def disagreements(self) -> list[agreement.Disagreement]:
@@ -373,7 +382,8 @@ def results(session: Session, votes: Votes) -> Results:
 
     found = judgements_of(session, votes)
     seen = {(each.prompt, frozenset((each.left, each.right))) for each in found if not each.identical}
-    judged = {each.prompt for each in found if not each.identical}
+    told = {(str(pair.row), frozenset(pair.answers)) for pair in session.asked if pair.telling}
+    counted = {(each.prompt, frozenset((each.left, each.right))) for each in found if each.verdict != "skip"}
     return Results(
         found,
         session.arms,
@@ -384,7 +394,7 @@ def results(session: Session, votes: Votes) -> Results:
         left=len(session.asked) - len(seen),
         notes=sum(bool(text) for text in votes.notes.values()),
         answers_changed=session.answers_changed(),
-        telling=sum(bool(pair.telling) and str(pair.row) in judged for pair in session.asked),
+        telling=len(told & counted),
         rater=read_rater(session),
     )
 
@@ -397,12 +407,8 @@ def _shown(pair: Pair) -> str:
 
 
 def consensus(votes: list[Vote]) -> str | None:
-    """One verdict from the judges' on one pair: the arm that more of them picked, else ``both_bad`` where all
-    say so, else ``tie``; skips say nothing, and None comes of nothing else."""
-    votes = [vote for vote in votes if vote.verdict != "skip"]
-    if not votes:
-        return None
-    picks = Counter(vote.winner for vote in votes if vote.winner).most_common(2)
-    if picks and (len(picks) == 1 or picks[0][1] > picks[1][1]):
-        return picks[0][0]
-    return "both_bad" if all(vote.verdict == "both_bad" for vote in votes) else "tie"
+    """One verdict from the judges' on one pair: what most of them said (`majority`), an arm, ``tie`` or ``both_bad``.
+    Skips say nothing, and None comes of nothing else."""
+    said = [vote.winner or vote.verdict for vote in votes if vote.verdict != "skip"]
+    arms = sorted({vote.winner for vote in votes if vote.winner})
+    return majority(said, arms[0] if arms else "", arms[-1] if len(arms) > 1 else "") if said else None

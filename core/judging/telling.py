@@ -14,8 +14,8 @@ _SELF = re.compile(
 )
 # Parts of model and file names that say nothing about which model it is.
 _COMMON = re.compile(
-    "answers?|base|beta|chat|data|demo|few-shot|final|fine|finetuned|full|instruct|jsonl|last|latest|lora|merged|model|"
-    "outputs?|preview|qlora|shot|small|large|medium|starter|test|tiny|train|tuned|version",
+    "answers?|base|beta|chat|data|demo|few-shot|final|fine|finetuned|full|instruct|jsonl|last|latest|lora|merged|"
+    "model|outputs?|preview|qlora|shot|small|large|medium|starter|test|tiny|train|tuned|version",
     re.IGNORECASE,
 )
 _PART = re.compile(r"[^\W\d_]{4,}")
@@ -27,8 +27,8 @@ def telling(names: Mapping[str, str]) -> Callable[[str, Sequence[Mapping[str, An
     """A function that says whether an answer names one of the models `names` (arm → name), or its own kind.
 
     What names a model: the whole name, the last part of its path, and of a model's name each word of four letters or
-    more that is not common among such names ("qwen" of "Qwen/Qwen3-1.7B"); or "as a fine-tuned model" and the like. Words
-    that the prompt has too are no sign. The function takes the answer and the messages of its prompt.
+    more that is not common among such names ("qwen" of "Qwen/Qwen3-1.7B"); or a phrase such as "as a fine-tuned
+    model". Words that the prompt has too are no sign. The function takes the answer and the messages of its prompt.
     """
     words = sorted(set(_words(names.values())), key=len, reverse=True)
     named = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})", re.IGNORECASE) if words else None

@@ -88,10 +88,10 @@ def stopping(found: Results) -> str:
         return f"You can stop now: {ahead} of {of} was enough, however often you looked (p {p_value(rule.p)})."
     top = target(found.decisive)
     wanted = f": {top} of {found.decisive} would be" if top is not None else ""
-    if rule.needed is None:
+    if found.needed is None:
         more = "a true 60/40 would need more than 5,000 further ones"
     else:
-        more = f"a true 60/40 would need about {rule.needed:,} more (in 4 of 5 judgings no more than that)"
+        more = f"a true 60/40 would need about {found.needed:,} more (in 4 of 5 judgings no more than that)"
     return f"Not enough to stop yet{wanted}; {more}."
 
 

@@ -481,8 +481,8 @@ def test_judges_are_kept_apart_and_a_pair_counts_once(run: Path) -> None:
         judge_all(desk, plan)
         found = results(desk.session, desk.votes)
         desk.close()
-    # ttt → tuned; tbb → base; b=b → base; ==t → tuned; xxx → both bad; sss → none
-    assert (found.wins, found.losses, found.ties, found.both_bad, found.skipped) == (2, 2, 0, 1, 1)
+    # ttt → tuned; tbb → base; b=b → base; ==t → tie; xxx → both bad; sss → none
+    assert (found.wins, found.losses, found.ties, found.both_bad, found.skipped) == (1, 2, 1, 1, 1)
     assert list(found.judges) == ["ann", "bob", "cem"]
 
 

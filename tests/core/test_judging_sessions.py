@@ -253,7 +253,7 @@ def test_without_ids_files_are_joined_by_line_and_messages_are_prompts(tmp_path:
         ([{"id": "0", "prompt": "q0", "answer": "x"}], "a.jsonl:2: the id `1` is missing in"),
         ([{"id": n, "prompt": f"q{n}", "answer": "x"} for n in (0, 1, 2)], "b.jsonl:3: the id `2` is missing in"),
         ([{"id": 0, "prompt": "q0", "answer": "x"}] * 2, "b.jsonl:2: the id `0` is that of line 1 too"),
-        ([{"id": 1, "prompt": "q1", "answer": "x"}, {"id": 0, "prompt": "Q", "answer": "x"}], "b.jsonl:2: the prompt"),
+        ([{"id": 1, "prompt": "q1", "answer": "x"}, {"id": 0, "prompt": "Q", "answer": "x"}], "b.jsonl:2: the pro"),
         ([{"prompt": "q0", "answer": "x"}], "a.jsonl:2: answer 2 is missing in"),
         ([{"prompt": "q1", "answer": "x"}, {"prompt": "q0", "answer": "x"}], "b.jsonl:1: the prompt is not that of"),
     ],

@@ -53,7 +53,7 @@ def test_wilson_and_sign_test_equal_scipy(successes: int, trials: int, confidenc
     assert share is not None
     assert share.low == pytest.approx(interval.low, abs=1e-12)
     assert share.high == pytest.approx(interval.high, abs=1e-12)
-    assert sign_test(successes, trials - successes) == pytest.approx(theirs.pvalue, rel=1e-9, abs=1e-300)
+    assert sign_test(successes, trials - successes) == pytest.approx(theirs.pvalue, rel=1e-9, abs=1e-290)
 
 
 def test_the_ends_are_exact_and_nothing_is_no_interval() -> None:
@@ -89,3 +89,14 @@ def test_numbers_in_words_never_claim_certainty() -> None:
         "= 0.0001",
         "< 0.0001",
     ]
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(1100, 1000), (4_700, 5_300), (2_911, 2_549)])
+def test_long_sign_tests_keep_their_digits(wins: int, losses: int) -> None:
+    tail = Fraction(0)
+    term = 1
+    for k in range(min(wins, losses) + 1):
+        tail += term
+        term = term * (wins + losses - k) // (k + 1)
+    exact = float(min(Fraction(1), 2 * tail / 2 ** (wins + losses)))
+    assert sign_test(wins, losses) == pytest.approx(exact, rel=1e-9)

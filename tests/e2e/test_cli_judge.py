@@ -70,22 +70,28 @@ def press(terminal: Terminal, key: bytes) -> None:
 
 
 def votes(run: Path) -> list[dict[str, Any]]:
-    return read_jsonl(run / "judging" / "votes.jsonl")[0]
+    return read_jsonl(run / "judging" / "votes-ann.jsonl")[0]
 
 
 def test_kill_9_after_a_key_loses_nothing(run: Path, terminals: Any) -> None:
     first = terminals("judge", "last", "-n", "4")
     first.wait_for("pair 1 of 4")
+    press(first, b"C")
+    first.wait_for("correct")
+    press(first, b"f")
+    first.wait_for("flagged")
     press(first, b"1")
     first.wait_for("pair 2 of 4")
     first.kill()
-    assert [vote["verdict"] for vote in votes(run)] == ["left"]
+    flag, vote = votes(run)
+    assert (flag["event"], flag["on"]) == ("flag", True)
+    assert (vote["verdict"], vote["reasons"], vote["flag"]) == ("left", ["correct"], True)
     second = terminals("judge", "supp")
     second.wait_for("pair 2 of 4")
     press(second, b"u")
     second.wait_for("pair 1 of 4")
     second.kill()
-    assert [record["event"] for record in votes(run)] == ["vote", "undo"]
+    assert [record["event"] for record in votes(run)] == ["flag", "vote", "undo"]
     third = terminals("judge", run.name)
     third.wait_for("pair 1 of 4")
     for number, key in enumerate((b"2", b"t", b"\x1b[D"), 2):
@@ -95,14 +101,14 @@ def test_kill_9_after_a_key_loses_nothing(run: Path, terminals: Any) -> None:
     third.wait_for("decisive pairs")
     press(third, b"\x11")  # ctrl+q
     assert third.wait() == 0
-    assert [vote["verdict"] for vote in votes(run)[2:]] == ["right", "tie", "left", "both_bad"]
+    assert [vote["verdict"] for vote in votes(run)[3:]] == ["right", "tie", "left", "both_bad"]
 
 
 def test_a_held_key_in_a_real_terminal_judges_once(run: Path, terminals: Any) -> None:
     terminal = terminals("judge", "last", "-n", "10")
-    terminal.wait_for("pair 1 of 10")
+    terminal.wait_for("pair 1 of 11")
     press(terminal, b"1" * 12)
-    terminal.wait_for("pair 2 of 10")
+    terminal.wait_for("pair 2 of 11")
     press(terminal, b"\x11")
     assert terminal.wait() == 0
     assert [vote["verdict"] for vote in votes(run)] == ["left"]
@@ -110,12 +116,43 @@ def test_a_held_key_in_a_real_terminal_judges_once(run: Path, terminals: Any) ->
 
 def test_two_terminals_at_once_the_second_is_told(run: Path, terminals: Any) -> None:
     first = terminals("judge", "last")
-    first.wait_for("pair 1 of 12")
+    first.wait_for("pair 1 of 13")
     second = terminals("judge", "last")
     second.wait_for("being judged already, by ann")
     press(first, b"1")
-    first.wait_for("pair 2 of 12")
+    first.wait_for("pair 2 of 13")
     assert len(votes(run)) == 1
+
+
+def test_files_of_answers_are_judged_by_two_people_and_listed(
+    env: dict[str, str], tmp_path: Path, terminals: Any
+) -> None:
+    for name in "ab":
+        rows = ({"id": n, "prompt": f"Question {n}?", "answer": f"{name} says {n}"} for n in range(3))
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "Nothing was judged yet" in diapason(env, tmp_path, "judge").stdout
+    ann = terminals("judge", "--answers", "a.jsonl", "b.jsonl", "--name", "style")
+    ann.wait_for("pair 1 of 3")
+    bob = terminals("judge", "style", "--judge", "Bob")
+    bob.wait_for("pair 1 of 3")
+    press(ann, b"1")
+    ann.wait_for("pair 2 of 3")
+    press(bob, b"2")
+    bob.wait_for("pair 2 of 3")
+    ann.kill()
+    bob.kill()
+    (tmp_path / "a.jsonl").unlink()
+    again = terminals("judge", "style")
+    again.wait_for("pair 2 of 3")
+    press(again, b"\x11")
+    assert again.wait() == 0
+    listed = diapason(env, tmp_path, "judge").stdout
+    assert "style  1 of 3 pairs judged (2 left), 2 models" in listed and "by Bob, ann" in listed
+    document = json.loads(diapason(env, tmp_path, "judgements", "style", "--json").stdout)
+    assert {judge["name"] for judge in document["judges"]} == {"ann", "Bob"} and document["pairs"]["judged"] == 1
+    (tmp_path / "b.jsonl").write_text('{"id": 9, "prompt": "x", "answer": "y"}\n')
+    wrong = terminals("judge", "--answers", "b.jsonl", "missing.jsonl")
+    assert wrong.wait() == 2 and "missing.jsonl: cannot be read" in wrong.text
 
 
 def test_without_a_terminal_judge_says_so(run: Path, env: dict[str, str], tmp_path: Path) -> None:
@@ -125,7 +162,7 @@ def test_without_a_terminal_judge_says_so(run: Path, env: dict[str, str], tmp_pa
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("wrong", [["-n", "0"], ["-n", "many"], ["-n", "-3"], ["-n"]])
+@pytest.mark.parametrize("wrong", [["-n", "0"], ["-n", "many"], ["--judge", " "], ["-n"]])
 def test_wrong_usage_of_judge_exits_2(env: dict[str, str], tmp_path: Path, wrong: list[str]) -> None:
     done = diapason(env, tmp_path, "judge", "last", *wrong)
     assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.startswith("diapason judge:")

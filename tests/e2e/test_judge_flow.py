@@ -107,7 +107,7 @@ def test_answers_are_generated_judged_and_exported(place: Path, run: RunFolder) 
     assert document["complete"] and document["decisive"] == document["pairs"]["asked"] > 0
     assert document["pairs"]["asked"] + document["identical"] == len(given) // 2
     assert document["first_slot"]["count"] == document["decisive"]
-    for vote in read_jsonl(run.judging / "votes.jsonl")[0]:
+    for vote in read_jsonl(run.judging / "votes-ann.jsonl")[0]:
         assert vote["winner"] == vote["left"]["arm"]
         assert vote["left"]["length"] == len(given[vote["row"], vote["winner"]])
 
@@ -121,7 +121,7 @@ def test_answers_are_generated_judged_and_exported(place: Path, run: RunFolder) 
 
 def test_trl_takes_the_rows_of_both_formats(place: Path, run: RunFolder) -> None:
     # Votes of the test before, or of this one where it runs alone.
-    if not (run.judging / "votes.jsonl").exists():
+    if not (run.judging / "votes-ann.jsonl").exists():
         judge(place, count=5)
     for format in ("dpo", "kto"):
         done = diapason(place, "preferences", "last", "--format", format, "-o", f"trl-{format}.jsonl", "--force")

@@ -17,10 +17,12 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 import tui.screens.judge as judge
+import tui.screens.judge_generate as judge_generate
 from core.errors import DiapasonError
 from core.files import read_jsonl
 from core.home import runs_dir
 from core.judging.desk import Desk
+from core.judging.place import Judging
 from core.judging.session import load, prepare
 from core.judging.votes import read_votes
 from tests.judging_run import answer_rows, make_run, write_answers
@@ -51,7 +53,7 @@ async def judging(run: Path, size: tuple[int, int] = SMALL, **kwargs: Any) -> As
     app = DiapasonApp("judge", run=run, **kwargs)
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: isinstance(app.screen, judge.JudgeScreen) and app.screen.desk is not None)
-        await until(pilot, lambda: "opening" not in shown(app))
+        await until(pilot, lambda: "opening" not in shown(app) and drawn(pilot))
         yield pilot
 
 
@@ -78,7 +80,12 @@ async def press_verdict(pilot: Pilot[Any], key: str) -> None:
     """Press a key that shows another pair, or the end, and wait for it."""
     before = screen(pilot).pair
     await pilot.press(key)
-    await until(pilot, lambda: screen(pilot).pair is not before)
+    await until(pilot, lambda: screen(pilot).pair is not before and drawn(pilot))
+
+
+def drawn(pilot: Pilot[Any]) -> bool:
+    """Whether the pair is on the screen, so that a key is taken, or no pair is."""
+    return screen(pilot).pair is None or screen(pilot).view.drawn_at is not None
 
 
 async def test_one_key_judges_saves_and_shows_the_next() -> None:
@@ -196,7 +203,7 @@ async def test_esc_closes_note_then_zoom_then_leaves_and_all_is_saved() -> None:
         await pilot.press("escape")
         await until(pilot, lambda: not isinstance(pilot.app.screen, judge.JudgeScreen))
         assert standing(run) == ["left"]
-        Desk(run, judge="bob").close()  # the lock was given back
+        Desk(run, judge="ann").close()  # the lock was given back
 
 
 async def test_zoom_shows_one_then_the_other_then_both_and_keys_still_judge() -> None:
@@ -326,11 +333,11 @@ async def test_all_identical_answers_end_at_once() -> None:
 
 async def test_a_second_app_is_told_and_the_first_goes_on() -> None:
     run = a_run()
-    other = Desk(run, judge="bob")
+    other = Desk(run, judge="ann")
     app = DiapasonApp("judge", run=run)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, lambda: "cannot be judged now" in shown(app))
-        await until(pilot, lambda: "being judged already, by bob" in shown(app))
+        await until(pilot, lambda: "being judged already, by ann" in shown(app))
         await pilot.press("1")
         await until(pilot, lambda: "there is no pair on the screen" in told(app))
     other.vote(other.session.asked[0], "tie")
@@ -373,11 +380,11 @@ async def test_answers_are_generated_from_the_screen(monkeypatch: pytest.MonkeyP
     job_state = job / "state.json"
     job_state.write_text(json.dumps({"status": "running", "attempt": 1}))
     monkeypatch.setattr("core.runs.view.status_of", lambda folder, state=None: folder.state()["status"])
-    monkeypatch.setattr(judge, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(judge_generate, "_POLL_SECONDS", 0.05)
     asked: list[Any] = []
 
-    def submit(folder: RunFolder, count: int | None) -> RunFolder:
-        asked.append((folder.path, count))
+    def submit(judging: Judging, count: int | None) -> RunFolder:
+        asked.append((judging.run, count))
         return RunFolder(job)
 
     monkeypatch.setattr(answers, "generate", submit)
@@ -402,7 +409,7 @@ async def test_a_job_that_fails_is_explained(monkeypatch: pytest.MonkeyPatch) ->
     (job / "state.json").write_text(json.dumps({"status": "running", "attempt": 1}))
     for place in ("core.runs.view.status_of", "core.runs.status.status_of"):
         monkeypatch.setattr(place, lambda folder, state=None: folder.state()["status"])
-    monkeypatch.setattr(judge, "_POLL_SECONDS", 0.05)
+    monkeypatch.setattr(judge_generate, "_POLL_SECONDS", 0.05)
     app = DiapasonApp("judge", run=run)
     async with app.run_test(size=SMALL, notifications=True) as pilot:
         await until(pilot, lambda: "making answers, running" in shown(app))  # found, without a key
@@ -420,7 +427,7 @@ async def test_leaving_while_the_session_opens_gives_the_lock_back(monkeypatch: 
         deadline = asyncio.get_running_loop().time() + 10
         while True:
             try:
-                Desk(run, judge="bob").close()
+                Desk(run, judge="ann").close()
                 break
             except DiapasonError:
                 assert asyncio.get_running_loop().time() < deadline
@@ -488,5 +495,5 @@ async def test_every_vote_carries_how_long_it_took() -> None:
     run = a_run()
     async with judging(run) as pilot:
         await press_verdict(pilot, "1")
-    (vote,), _ = read_jsonl(run / "judging" / "votes.jsonl")
+    (vote,), _ = read_jsonl(run / "judging" / "votes-ann.jsonl")
     assert 0 < vote["dwell"] < 60

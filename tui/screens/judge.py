@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # A held key repeats about 30 times a second; a key this soon after another one is no decision.
 DEBOUNCE_SECONDS = 0.15
-# The stopping target is told for so many votes more at a time, so that it says nothing of how they fell.
+# The stopping target is told for so many votes at a time; nine in a row are the fewest that are enough.
 _TARGET_STEP = 10
 
 
@@ -173,19 +173,20 @@ class JudgeScreen(AfterScreen):
         """Which pair it is, what was marked, and how many votes are enough: never how they fell."""
         assert self.desk is not None and self.pair is not None
         place = f"pair {self.desk.place(self.pair)} of {len(self.desk.session.sequence)}"
-        left = Content.assemble((place, "bold $accent"), self.marks(), (more, "$text-muted"))
-        self.top(left, Content.styled(self._target(), "$text-muted"))
+        left = Content.assemble((place, "bold $accent"), (more, "$text-muted"), self.marks())
+        self.top(left, Content.styled("" if more else self._target(), "$text-muted"))
 
     def _target(self) -> str:
-        from core.judging.statistics.stopping import target_sentence
+        from core.judging.statistics.stopping import target
 
         assert self.desk is not None and self.pair is not None
         if len(self.desk.session.arms) > 2:
             return visible(f"{self.judging.name} · judged by {self.desk.judge}")
         if self._enough():
             return "enough votes: you can stop (e)"
-        place = self.desk.place(self.pair)
-        return target_sentence(-(-place // _TARGET_STEP) * _TARGET_STEP)
+        # What ends the next ten: the figure depends on the place alone, never on how the votes fell.
+        votes = -(-self.desk.place(self.pair) // _TARGET_STEP) * _TARGET_STEP
+        return f"you can stop at {target(votes)} of {votes} for a side"
 
     def _enough(self) -> bool:
         """Whether the stopping rule is met by this judge's own decisive votes."""
@@ -277,7 +278,7 @@ class JudgeScreen(AfterScreen):
             return
         if verdict != "skip" and not self.view.seen and self._unsure != verdict:
             self._unsure = verdict
-            self.draw_top(f" · not read to its end: {key} again if you are sure")
+            self.draw_top(f" · {key} again if you are sure: not read to its end")
             return
         dwell = time.monotonic() - drawn_at
         # In a thread, so that a slow disk holds up the next pair but not the terminal.

@@ -54,11 +54,12 @@ def by_item(judgements: Iterable[Judgement]) -> dict[Item, dict[str, str]]:
 
 
 def coded(items: dict[Item, dict[str, str]]) -> dict[Item, dict[str, str]]:
-    """`items` with each side as ``0`` or ``1`` by the alphabet of its pair: chance agreement is within a pair."""
+    """The `items` that several judges saw, with each side as ``0`` or ``1`` by the alphabet of its pair: chance agreement is within a pair."""
     found: dict[Item, dict[str, str]] = {}
     for item, said in items.items():
-        code = {side: str(number) for number, side in enumerate(sorted(item[1]))}
-        found[item] = {judge: code.get(what, what) for judge, what in said.items()}
+        if len(said) > 1:
+            code = {side: str(number) for number, side in enumerate(sorted(item[1]))}
+            found[item] = {judge: code.get(what, what) for judge, what in said.items()}
     return found
 
 
@@ -81,9 +82,9 @@ def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable]) -> float
 
 
 def pairwise(items: dict[Item, dict[str, str]]) -> list[Agreement]:
-    """The agreement of each two judges who judged a pair in common, most pairs first."""
+    """The agreement of each two judges with a pair in common in `coded` items, most pairs first."""
     shared: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
-    for said in coded(items).values():
+    for said in items.values():
         for pair in combinations(sorted(said), 2):
             ours, theirs = shared.setdefault(pair, ([], []))
             ours.append(said[pair[0]])

@@ -92,23 +92,18 @@ class _Firth:
     def bound(self, direction: int) -> float:
         """The intercept at which the profile has fallen to the edge of the 95 % interval, on that side."""
         theta, slope = self.best
-        inside, step = theta, 0.25 * direction
-        while abs(inside + step) < _FARTHEST:
-            _, slope_there = self._climb(inside + step, slope, free=False)
-            if 2 * (self._top - self._height(inside + step, slope_there)) > _CHI2:
+        wanted, far = math.sqrt(_CHI2), 1.0
+        for _ in range(_STEPS):
+            at = theta + direction * far
+            if abs(at) > _FARTHEST:
+                return _FARTHEST * direction
+            _, slope = self._climb(at, slope, free=False)
+            # The root of the fall is nearly proportional to the distance.
+            fallen = math.sqrt(max(1e-12, 2 * (self._top - self._height(at, slope))))
+            if abs(fallen - wanted) < 1e-5:
                 break
-            inside, slope, step = inside + step, slope_there, step * 2
-        else:
-            return _FARTHEST * direction
-        outside = inside + step
-        while abs(outside - inside) > 1e-4:
-            middle = (inside + outside) / 2
-            _, slope_there = self._climb(middle, slope, free=False)
-            if 2 * (self._top - self._height(middle, slope_there)) > _CHI2:
-                outside = middle
-            else:
-                inside, slope = middle, slope_there
-        return inside
+            far *= min(2.0, max(0.5, wanted / fallen))
+        return theta + direction * far
 
     def _height(self, theta: float, slope: float) -> float:
         import numpy as np

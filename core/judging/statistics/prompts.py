@@ -21,17 +21,14 @@ class Standing:
     Attributes:
         verdicts: prompt → ``win`` (of the candidate), ``loss``, ``tie`` or ``both_bad``, in order of appearance.
         scores: prompt → its mean score of the candidate, 0 to 1, ties and both-bad at ½.
+        counts: verdict → prompts.
         identical: prompts tied without asking, within the ties.
     """
 
     verdicts: Mapping[str, str]
     scores: Mapping[str, float]
+    counts: Counter[str]
     identical: int
-
-    @property
-    def counts(self) -> Counter[str]:
-        """Verdict → prompts."""
-        return Counter(self.verdicts.values())
 
     @property
     def score(self) -> Share | None:
@@ -45,8 +42,24 @@ class Standing:
         return [verdict == "win" for verdict in self.verdicts.values() if verdict in ("win", "loss")]
 
 
+def majority(labels: Sequence[str], one: str, other: str) -> str:
+    """What a prompt's judges say together: what most of them said; where two things were said equally often, the
+    side that more of them picked, else ``tie``.
+
+    Args:
+        labels: `one`, `other`, ``tie`` or ``both_bad``, at least one.
+    """
+    counts = Counter(labels)
+    (most, often), *rest = counts.most_common(2)
+    if not rest or rest[0][1] < often:
+        return most
+    if counts[one] == counts[other]:
+        return "tie"
+    return one if counts[one] > counts[other] else other
+
+
 def standing(judgements: Iterable[Judgement], candidate: str, baseline: str) -> Standing:
-    """One verdict a prompt: the side that more judgements about it picked, else a tie (both bad where all say so).
+    """One verdict and one score a prompt: the verdict is the `majority` of what was said about it.
 
     Repeats and skips do not count; judgements of other sides are passed over.
     """
@@ -56,20 +69,14 @@ def standing(judgements: Iterable[Judgement], candidate: str, baseline: str) -> 
             given.setdefault(each.prompt, []).append(each)
     verdicts: dict[str, str] = {}
     scores: dict[str, float] = {}
+    named = {candidate: "win", baseline: "loss"}
     for prompt, own in given.items():
-        points = math.fsum(_points(each, candidate) for each in own)
-        scores[prompt] = points / len(own)
-        half = len(own) / 2
-        if points != half:
-            verdicts[prompt] = "win" if points > half else "loss"
-        else:
-            verdicts[prompt] = "both_bad" if all(each.verdict == "both_bad" for each in own) else "tie"
-    identical = sum(all(each.identical for each in own) for own in given.values())
-    return Standing(verdicts, scores, identical)
-
-
-def _points(judgement: Judgement, candidate: str) -> float:
-    return _POINTS.get(judgement.verdict, float(judgement.winner == candidate))
+        labels = [each.winner or each.verdict for each in own]
+        scores[prompt] = sum(_POINTS.get(label, float(label == candidate)) for label in labels) / len(own)
+        said = labels[0] if len(labels) == 1 else majority(labels, candidate, baseline)
+        verdicts[prompt] = named.get(said, said)
+    identical = sum(own[0].identical and all(each.identical for each in own) for own in given.values())
+    return Standing(verdicts, scores, Counter(verdicts.values()), identical)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +107,16 @@ class Habit:
 
 def habit(outcomes: Iterable[tuple[str, bool]]) -> Habit:
     """The habit in (prompt, whether it went along) of decisive judgements."""
-    hits: Counter[str] = Counter()
-    trials: Counter[str] = Counter()
+    groups: dict[str, list[int]] = {}
     for prompt, went in outcomes:
-        trials[prompt] += 1
-        hits[prompt] += went
-    more = sum(2 * hits[prompt] > count for prompt, count in trials.items())
-    fewer = sum(2 * hits[prompt] < count for prompt, count in trials.items())
-    share = clustered([(hits[prompt], count) for prompt, count in trials.items()])
-    return Habit(hits.total(), trials.total(), share, sign_test(more, fewer))
+        group = groups.setdefault(prompt, [0, 0])
+        group[0] += went
+        group[1] += 1
+    more = sum(2 * hits > count for hits, count in groups.values())
+    fewer = sum(2 * hits < count for hits, count in groups.values())
+    share = clustered([(hits, count) for hits, count in groups.values()])
+    hits, trials = (sum(group[place] for group in groups.values()) for place in (0, 1))
+    return Habit(hits, trials, share, sign_test(more, fewer))
 
 
 def clustered(groups: Sequence[tuple[float, float]]) -> Share | None:

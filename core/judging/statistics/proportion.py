@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 
+# Longer sums of whole numbers take seconds.
+_WHOLE = 2000
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """A share between 0 and 1 with its interval."""
@@ -52,8 +56,8 @@ def wilson(successes: float, trials: float, confidence: float = 0.95) -> Share |
 def sign_test(wins: int, losses: int) -> float:
     """The two-sided p-value of the exact sign test (a binomial test against ½); ties are left out before.
 
-    ``p = min(1, 2 · Σ_{k ≤ min(wins, losses)} C(n, k) / 2ⁿ)`` with n = wins + losses, in whole numbers
-    until the last division: J. Arbuthnot (1710); W. J. Dixon and A. M. Mood, "The statistical sign test",
+    ``p = min(1, 2 · Σ_{k ≤ min(wins, losses)} C(n, k) / 2ⁿ)`` with n = wins + losses, up to 2,000 in whole numbers
+    until the last division, beyond in floating point (nine digits): J. Arbuthnot (1710); W. J. Dixon and A. M. Mood, "The statistical sign test",
     JASA 41 (1946) 557–566. Without any decisive vote p is 1.
 
     Raises:
@@ -62,11 +66,25 @@ def sign_test(wins: int, losses: int) -> float:
     if wins < 0 or losses < 0:
         raise ValueError(f"counts cannot be negative: {wins}, {losses}")
     trials, fewer = wins + losses, min(wins, losses)
+    if trials > _WHOLE:
+        return min(1.0, 2 * _tail(trials, fewer))
     term = tail = 1
     for k in range(fewer):
         term = term * (trials - k) // (k + 1)
         tail += term
     return min(1.0, 2 * tail / (1 << trials))
+
+
+def _tail(trials: int, fewer: int) -> float:
+    """Σ_{k ≤ fewer} C(n, k) / 2ⁿ, from the largest term down until nothing is added."""
+    log = math.lgamma(trials + 1) - math.lgamma(fewer + 1) - math.lgamma(trials - fewer + 1) - trials * math.log(2)
+    term = tail = 1.0
+    for k in range(fewer, 0, -1):
+        term *= k / (trials - k + 1)
+        tail += term
+        if term < tail * 1e-17:
+            break
+    return math.exp(log) * tail
 
 
 def percent(share: float) -> str:

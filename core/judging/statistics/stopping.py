@@ -78,14 +78,11 @@ class Stopping:
         reached: whether the rule said stop at any time so far; it then stands, whatever came after.
         at: (count of the side ahead, decisive judgements) when it first did, or None.
         p: the always-valid p-value, 1 / the largest M so far, at most 1.
-        needed: further decisive judgements by which the rule stops in 4 of 5 judgings of a true 60/40 for the
-            side ahead; 0 where it is reached, None beyond 5,000.
     """
 
     reached: bool
     at: tuple[int, int] | None
     p: float
-    needed: int | None
 
 
 def follow(outcomes: Iterable[bool]) -> Stopping:
@@ -102,8 +99,7 @@ def follow(outcomes: Iterable[bool]) -> Stopping:
         # The sum of logarithms may miss the bar by rounding alone.
         if at is None and evidence >= bar - 1e-9:
             at = max(wins, losses), wins + losses
-    reached = at is not None
-    return Stopping(reached, at, math.exp(-most), 0 if reached else needed(wins, losses))
+    return Stopping(at is not None, at, math.exp(-most))
 
 
 def needed(wins: int, losses: int, share: float = 0.6, power: float = 0.8) -> int | None:
