@@ -132,7 +132,7 @@ def _test_rows(job: Job, settings: dict[str, Any], known: set[str]) -> tuple[lis
             hint="Give rows that the model has not been trained on: diapason evaluate RUN --data FILE.",
         )
     if refused:
-        job.log("warning", f"{refused} test rows are left out: their prompt was trained on, or its judgement handed to training.")
+        job.log("warning", f"{refused} test rows are left out: their prompt, or a judgement of it, was trained on.")
     wanted = settings["max_rows"]
     if wanted and len(rows) > wanted:
         chosen = sorted(random.Random(settings["seed"]).sample(range(len(rows)), wanted))
