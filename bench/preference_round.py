@@ -1,10 +1,12 @@
-"""Does a round of DPO move what the judge prefers? The tuned demo model answers its own training prompts several times,
-the sample data's score says which answer is better, and both the model before and after answer held-out test prompts.
+"""Does a round of DPO move what the judge prefers?
 
-    python bench/preference_round.py RUN [--rates 5e-6 5e-5 5e-4] [--samples 4] --out DIR
+The tuned demo model answers its own training prompts several times, the sample data's score says which answer is
+better, and the model before and after answers held-out test prompts.
 
-Pairs that DIR holds from an earlier call are used again. RUN: the folder of a finished run on the starter's sample data. Prints, for each learning rate, the mean score with a
-paired bootstrap interval of the difference over the test prompts.
+    python bench/preference_round.py RUN --out DIR [--rates 5e-6 5e-5 5e-4] [--samples 4]
+
+RUN: the folder of a finished run on the starter's sample data. Pairs that DIR holds from an earlier call are used
+again. Prints, for each learning rate, the mean score and its difference with a paired bootstrap interval over prompts.
 """
 
 from __future__ import annotations
@@ -54,8 +56,9 @@ def sample(model: Any, chat: Any, rows: list[Example], count: int, seed: int) ->
             mask[at, width - len(prompts[index]) :] = 1
         with torch.no_grad():
             output = model.generate(
-                input_ids=ids, attention_mask=mask, do_sample=True, temperature=0.8, top_k=0, max_new_tokens=NEW_TOKENS,
-                num_return_sequences=count, eos_token_id=sorted(chat.stop_ids), pad_token_id=chat.pad_id,
+                input_ids=ids, attention_mask=mask, do_sample=True, temperature=0.8, top_k=0,
+                max_new_tokens=NEW_TOKENS, num_return_sequences=count,
+                eos_token_id=sorted(chat.stop_ids), pad_token_id=chat.pad_id,
             )  # fmt: skip
         for place, line in enumerate(output[:, width:].tolist()):
             end = next((at for at, token in enumerate(line) if token in chat.stop_ids), len(line))
@@ -97,7 +100,9 @@ def train(folder: Path, run: Path, files: dict[str, Path], rate: float, epochs: 
     recipe = make_recipe(
         {
             "method": "dpo", "device": "cpu", "model": spec["model"]["path"],
-            "train": {"learning_rate": rate, "epochs": epochs, "micro_batch_size": 8, "accumulation": 1, "max_length": 256},
+            "train": {
+                "learning_rate": rate, "epochs": epochs, "micro_batch_size": 8, "accumulation": 1, "max_length": 256,
+            },
             "samples": {"count": 0},
         }
     )  # fmt: skip

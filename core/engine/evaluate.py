@@ -115,7 +115,7 @@ def _settings(job: Job, run_spec: dict[str, Any], owner: Owner) -> dict[str, Any
 
 
 def _test_rows(job: Job, settings: dict[str, Any], known: set[str]) -> tuple[list[Example], int]:
-    """Test rows whose prompt is not among the `known` ones, at most max_rows of them, drawn by seed; and how many were.
+    """Test rows whose prompt is not among the `known`, at most max_rows of them, drawn by seed; and how many were.
 
     A generate job may ask for rows that were trained on (``trained_too``): its answers are not counted as a test.
     """
