@@ -6,7 +6,7 @@ better, and the model before and after answers held-out test prompts.
     python bench/preference_round.py RUN --out DIR [--rates 5e-6 5e-5 5e-4] [--samples 4]
 
 RUN: the folder of a finished run on the starter's sample data. Pairs that DIR holds from an earlier call are used
-again. Prints, for each learning rate, the mean score and its difference with a paired bootstrap interval over prompts.
+again. Prints, for each learning rate, the mean scores and their differences with paired bootstrap intervals.
 """
 
 from __future__ import annotations

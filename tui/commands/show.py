@@ -31,10 +31,11 @@ def run(args: argparse.Namespace) -> int:
 
     run = find_run(args.target)
     if args.json:
+        from core.rounds import rounds
         from core.runs.document import details
         from core.runs.view import RunView
 
-        print(json.dumps(details(RunView(run)), indent=2))
+        print(json.dumps({**details(RunView(run)), "rounds": [one.to_json() for one in rounds(run)]}, indent=2))
     else:
         from core.runs.course_cache import open_run
 
