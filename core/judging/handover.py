@@ -28,7 +28,7 @@ class NextRound:
 
     def wizard(self) -> dict[str, Any]:
         """What the wizard is opened with."""
-        return {"path": self.rows, "method": self.method, "start": self.start, "test": self.test}
+        return {"path": self.rows, "method": self.method, "begin": self.start, "test": self.test}
 
     def command(self) -> str:
         """The command that writes the recipe."""

@@ -57,14 +57,14 @@ class WizardScreen(Reasons, DiapasonScreen):
         path: Path | str | None = None,
         map: str | None = None,
         *,
-        start: str | None = None,
+        begin: str | None = None,
         method: str | None = None,
         test: Path | None = None,
     ) -> None:
         """Make a recipe for the file `path`, whose fields go by `map` where that is given.
 
         Args:
-            start: the run or adapter to begin with; the question asked first is then the method.
+            begin: the run or adapter to begin with; the question asked first is then the method.
             method: what is chosen there. test: the test file.
 
         Raises:
@@ -72,9 +72,9 @@ class WizardScreen(Reasons, DiapasonScreen):
         """
         super().__init__()
         self.state = WizardState(locate(path) if path is not None else None, map=map, method=method, test=test)
-        self.step = STEPS.index("method") if start else 0
-        if start:
-            self.state.model_name = self.state.begin_with(start).name
+        self.step = STEPS.index("method") if begin else 0
+        if begin:
+            self.state.model_name = self.state.begin_with(begin).name
         self.expert = False
         self.last_out = Path("run.yaml")
         self._checking: Path | None = None
