@@ -91,8 +91,6 @@ def _many(found: Results) -> list[str]:
             name = f"{rank:>2}  {shorten(found.label(side), _NAME)}"
             rows.append((name, f"{bound.value:+.2f}", interval(bound), f"{percent(score)} %", f"{count:,}"))
         told += table(rows)
-    if ranking.order:
-        told += ["", f"advantage of the left: {ranking.order.value:+.2f} ({interval(ranking.order)})"]
     return told
 
 
@@ -125,6 +123,9 @@ def _habits(found: Results) -> list[str]:
         left, right = found.by_order["left"], found.by_order["right"]
         each = f"{habit_text(left, p=False)}; on the right {habit_text(right, p=False)}"
         rows.append((f"{found.label(found.candidate)} on the left won:", each))
+    if found.ranking and found.ranking.order:
+        order = found.ranking.order
+        rows.append(("advantage of the left:", f"{order.value:+.2f} (95 % interval {interval(order)})"))
     rows.append(("longer answer won:", habit_text(found.longer)))
     if len(found.lengths) and len(found.sides) <= _MOST_SIDES:
         mean = ", ".join(f"{found.label(side)} {length:,.0f}" for side, length in found.lengths.items())
@@ -184,7 +185,8 @@ def _judges(found: Results) -> list[str]:
     told: list[str] = []
     if len(found.judges) > 1:
         names = list(found.judges)[:_MOST_JUDGES]
-        told += ["", "judges:"]
+        how = "a pair counts once, by what most of them said" if found.two else "intervals are over prompts"
+        told += ["", f"judges ({how}):"]
         rows: list[tuple[str, ...]] = []
         for name in names:
             own = ", ".join(f"{key.replace('_', ' ')} {number}" for key, number in found.judges[name].items())
@@ -214,8 +216,7 @@ def agreement(found: Results) -> list[str]:
         told.append(f"to talk about: {len(found.disagreements):,} pairs")
         for each in found.disagreements[:_MOST_DISAGREEMENTS]:
             said = ", ".join(f"{judge}: {_said(found, what)}" for judge, what in sorted(each.said.items())[:4])
-            shown = found.prompts.get(each.prompt, each.prompt)
-            told.append(f"  {shorten(visible(shown), _PROMPT)}  {said}")
+            told.append(f"  {shorten(visible(found.shown(each.prompt)), _PROMPT)}  {said}")
         told += _more(len(found.disagreements) - _MOST_DISAGREEMENTS, "pairs")
     return told
 

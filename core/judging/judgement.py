@@ -78,15 +78,16 @@ def judgements_of(session: Session, votes: Votes) -> list[Judgement]:
 
 
 def _judgement(pair: Pair, vote: Vote, votes: Votes) -> Judgement:
-    assert pair.left is not None and pair.right is not None
+    left, right = pair.left, pair.right
+    assert left is not None and right is not None
     return Judgement(
         judge=vote.judge,
         prompt=str(pair.row),
-        left=pair.left,
-        right=pair.right,
+        left=left,
+        right=right,
         verdict=vote.verdict,
-        left_length=len(pair.answers[pair.left]),
-        right_length=len(pair.answers[pair.right]),
+        left_length=len(pair.answers[left]),
+        right_length=len(pair.answers[right]),
         repeat=pair.repeat_of is not None,
         slices=pair.fields,
         reasons=vote.reasons,

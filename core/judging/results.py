@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from core.judging.judgement import DECISIVE, Judgement, judgements_of, sides
@@ -16,7 +16,6 @@ from core.judging.statistics.proportion import Share, sign_test, wilson
 from core.judging.statistics.stopping import Stopping, follow, interval, needed
 
 if TYPE_CHECKING:
-    from core.judging.pairs import Pair
     from core.judging.rater import SecondRater
     from core.judging.session import Session
     from core.judging.statistics.ranking import Ranking
@@ -46,12 +45,13 @@ class Part:
 class Results:
     """The standing of one judging. What takes time is worked out when it is asked for.
 
-    With several judges a prompt has one verdict, that of most of them (`majority`). Intervals and tests are over prompts. Repeats count for self-consistency only.
+    With several judges a prompt has one verdict, that of most of them (`majority`). Intervals and tests are over
+    prompts. Repeats count for self-consistency only.
 
     Attributes:
         judgements: all of them, also skips and repeats.
         sides: in their order; of two the first is the baseline and the second the candidate, which wins and loses.
-        names: side → the name that a person knows it by. prompts: prompt → what to show of it.
+        names: side → the name that a person knows it by. shown: gives what to show of a prompt.
         session: the session's id, or None for votes made elsewhere.
         pairs: pairs asked about, without identical ones; left: not seen by anyone.
         notes: pairs and judges with a note.
@@ -63,7 +63,7 @@ class Results:
     judgements: Sequence[Judgement]
     sides: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict[str, str])
-    prompts: Mapping[str, str] = field(default_factory=dict[str, str])
+    shown: Callable[[str], str] = str
     session: str | None = None
     pairs: int = 0
     left: int = 0
@@ -388,7 +388,7 @@ def results(session: Session, votes: Votes) -> Results:
         found,
         session.arms,
         session.names,
-        {str(pair.row): _shown(pair) for pair in session.asked},
+        partial(_shown, session),
         session=session.id,
         pairs=len(session.asked),
         left=len(session.asked) - len(seen),
@@ -399,8 +399,9 @@ def results(session: Session, votes: Votes) -> Results:
     )
 
 
-def _shown(pair: Pair) -> str:
-    """The line of the pair, where it is known, and its last message."""
+def _shown(session: Session, prompt: str) -> str:
+    """The line of the prompt, where it is known, and its last message."""
+    pair = next(pair for pair in session.asked if str(pair.row) == prompt)
     said = pair.prompt[-1].get("content") if pair.prompt else None
     place = f"row {pair.row + 1}" if pair.line is None else f"line {pair.line}"
     return f"{place}: {said}" if isinstance(said, str) else place

@@ -34,8 +34,8 @@ def test_a_prompt_has_the_verdict_of_most_and_the_mean_of_all_scores() -> None:
 
 def test_the_side_on_the_screen_and_repeats_change_nothing() -> None:
     votes = said("a", "ttb=x")
-    swapped = [Judgement(v.judge, v.prompt, v.right, v.left, {"left": "right", "right": "left"}.get(v.verdict, v.verdict))
-               for v in votes]  # fmt: skip
+    other_way = {"left": "right", "right": "left"}
+    swapped = [Judgement(v.judge, v.prompt, v.right, v.left, other_way.get(v.verdict, v.verdict)) for v in votes]
     again = [Judgement("a", str(n), "base", "tuned", "left", repeat=True) for n in range(5)]
     one, other = results_of(votes), results_of(swapped + again)
     assert (one.wins, one.losses, one.ties, one.both_bad) == (2, 1, 1, 1) == (
@@ -46,7 +46,8 @@ def test_the_side_on_the_screen_and_repeats_change_nothing() -> None:
 
 def test_pandalm_majority_of_three_annotators() -> None:
     # PandaLM's test set (Apache-2.0): how often its three annotators said what together; 0 is a tie.
-    counts = {"222": 426, "111": 368, "000": 85, "122": 36, "112": 33, "011": 21, "002": 13, "022": 10, "001": 7}
+    counts = {"222": 426, "111": 368, "000": 85, "122": 36, "112": 33, "011": 21, "002": 13, "022": 10}
+    counts["001"] = 7
     verdict = {"0": "tie", "1": "left", "2": "right"}
     votes = [
         Judgement(judge, f"{kind} {number}", "one", "two", verdict[digit])

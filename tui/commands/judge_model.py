@@ -90,10 +90,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _session(args: argparse.Namespace) -> Session:
+    from core.judging.locks import session_lock
     from core.judging.place import find_judging
     from core.judging.session import prepare
 
-    return prepare(find_judging(args.target), args.count)
+    judging = find_judging(args.target)
+    with session_lock(judging.folder):
+        return prepare(judging, args.count)
 
 
 def _template(given: str | None) -> str:

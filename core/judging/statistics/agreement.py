@@ -54,7 +54,8 @@ def by_item(judgements: Iterable[Judgement]) -> dict[Item, dict[str, str]]:
 
 
 def coded(items: dict[Item, dict[str, str]]) -> dict[Item, dict[str, str]]:
-    """The `items` that several judges saw, with each side as ``0`` or ``1`` by the alphabet of its pair: chance agreement is within a pair."""
+    """The `items` that several judges saw, with each side as ``0`` or ``1`` by the alphabet of its pair, so that
+    chance agreement is that within a pair."""
     found: dict[Item, dict[str, str]] = {}
     for item, said in items.items():
         if len(said) > 1:

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-
 # Longer sums of whole numbers take seconds.
 _WHOLE = 2000
 
@@ -56,9 +55,9 @@ def wilson(successes: float, trials: float, confidence: float = 0.95) -> Share |
 def sign_test(wins: int, losses: int) -> float:
     """The two-sided p-value of the exact sign test (a binomial test against ½); ties are left out before.
 
-    ``p = min(1, 2 · Σ_{k ≤ min(wins, losses)} C(n, k) / 2ⁿ)`` with n = wins + losses, up to 2,000 in whole numbers
-    until the last division, beyond in floating point (nine digits): J. Arbuthnot (1710); W. J. Dixon and A. M. Mood, "The statistical sign test",
-    JASA 41 (1946) 557–566. Without any decisive vote p is 1.
+    ``p = min(1, 2 · Σ_{k ≤ min(wins, losses)} C(n, k) / 2ⁿ)`` with n = wins + losses; up to 2,000 in whole
+    numbers until the last division, beyond in floating point (nine digits): J. Arbuthnot (1710); W. J. Dixon and
+    A. M. Mood, "The statistical sign test", JASA 41 (1946) 557–566. Without any decisive vote p is 1.
 
     Raises:
         ValueError: where a count is negative.

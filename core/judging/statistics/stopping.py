@@ -116,9 +116,14 @@ def needed(wins: int, losses: int, share: float = 0.6, power: float = 0.8) -> in
     n = ahead + behind
     # alive[k]: chance that k of the further judgements went to the side ahead and the rule has not stopped.
     alive = np.array([1.0])
+    top: int | None = None
     for more in range(1, _HORIZON + 1):
         alive = np.append(alive * (1 - share), 0.0) + np.append(0.0, alive * share)
-        top = target(n + more)
+        if top is None:
+            top = target(n + more)
+        # One judgement more raises the bar by one at most.
+        elif not enough(top, n + more - top):
+            top += 1
         if top is not None:
             alive[max(0, top - ahead) :] = 0.0
             # The other side wins where the side ahead has n − top or fewer.
