@@ -200,14 +200,8 @@ def _ours(reference: str) -> bool:
 
 
 def _one(name: str, make: Callable[[Rows], Table], *, needs_loss: bool = False) -> Measure:
-    return Measure(
-        name,
-        {name: METRICS[name]},
-        lambda rows: {name: make(rows)},
-        needs_loss,
-        name,
-        needs_references=name != "json_valid",
-    )
+    info = {name: METRICS[name]}
+    return Measure(name, info, lambda rows: {name: make(rows)}, needs_loss, name, name != "json_valid")
 
 
 def _check(name: str, label: str, definition: str, check: checks.Check) -> Measure:

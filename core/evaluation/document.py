@@ -111,7 +111,7 @@ def _sacrebleu_tests(
 def _signature(name: str, rows: Rows) -> dict[str, str]:
     if name in _SACREBLEU:
         return {"signature": overlap.signature(_SACREBLEU[name](), rows.references)}
-    return {"signature": f"tokens: {overlap.TOKENS}"} if name in overlap.ROUGE else {}
+    return {"signature": overlap.TOKENS} if name in overlap.ROUGE else {}
 
 
 def _arm(arm: Arm, scores: dict[str, dict[str, float]]) -> dict[str, Any]:

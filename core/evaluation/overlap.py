@@ -13,7 +13,7 @@ from core.data.languages import language_of
 from core.evaluation.metrics import Floats, References, Table, all_references, mean_table
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
-TOKENS = "rouge-score's own for English; words of any script; characters where a script has no spaces"
+TOKENS = "words: rouge-score's own for English, else of any script; characters where a script has no spaces"
 
 
 def by_place(references: Sequence[Sequence[str]]) -> list[list[str | None]]:

@@ -10,7 +10,7 @@ Record = dict[str, Any]
 
 def references_of(record: Record) -> list[str]:
     """All answers that are accepted, the reference first."""
-    reference = str(record["reference"])
+    reference = str(record["reference"] or "")
     more = record.get("references")
     found = [str(text) for text in more] if isinstance(more, list) else []
     return found if reference in found else [reference, *found]

@@ -28,9 +28,7 @@ class Answer:
     @property
     def headline(self) -> str:
         """The answer in one line."""
-        word = {True: "better than", False: "worse than", None: "not shown to differ from"}[self.better]
-        gap = signed(self.comparison.difference, self.info.decimals)
-        return f"tuned is {word} {self.rival.name}: {gap} {self.info.label}, {p_words(self.comparison.p_corrected)}"
+        return _told(self.comparison, self.info, self.better)
 
     @property
     def lines(self) -> list[str]:
@@ -80,7 +78,18 @@ def headline(result: EvaluationResult) -> str:
         return found.headline
     if not result.metrics:
         return "nothing was measured"
-    return f"{len(result.arms)} arms on {result.rows} rows"
+    gaps = [item for item in result.comparisons if item.metric == result.primary]
+    if len(gaps) == 1:
+        return _told(gaps[0], result.infos[result.primary], result.better(gaps[0]))
+    return f"{len(result.arms)} arms on {result.rows} rows" if len(result.arms) > 1 else ""
+
+
+def _told(gap: Comparison, info: MetricInfo, better: bool | None) -> str:
+    word = {True: "better than", False: "worse than", None: "not shown to differ from"}[better]
+    return (
+        f"{gap.arm} is {word} {gap.against}: {signed(gap.difference, info.decimals)} {info.label}, "
+        f"{p_words(gap.p_corrected)}"
+    )
 
 
 def cost_of(arm: ArmResult, *, memory: bool = True) -> str:

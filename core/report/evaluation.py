@@ -26,7 +26,8 @@ _COLUMNS = ("arm", "against", "metric", "primary", "value", "low", "high", "p", 
 def evaluation_blocks(result: EvaluationResult) -> Iterator[Block]:
     """All of it: the answer, the scores, the comparisons, the costs, what was forgotten, how it was measured."""
     found = answer(result)
-    yield Text(headline(result), strong=True)
+    if told := headline(result):
+        yield Text(told, strong=True)
     for line in found.lines if found else ():
         yield Text(line)
     yield Text(_rows(result))
@@ -62,11 +63,12 @@ def how(result: EvaluationResult) -> list[str]:
     told = result.document.get("primary_metric")
     if isinstance(told, dict) and result.primary in result.infos:
         lines.append(f"★ primary metric: {result.infos[result.primary].label} ({told.get('why')}).")
-    measured = result.document.get("measured") or {}
-    for name in result.metrics:
-        info = result.infos[name]
-        sign = (measured.get(name) or {}).get("signature")
-        lines.append(f"{info.label}: {info.definition}{f' ({sign})' if sign else ''}.")
+    lines += [f"{info.label}: {info.definition}." for info in (result.infos[name] for name in result.metrics)]
+    signed_by: dict[str, list[str]] = {}
+    for name, entry in (result.document.get("measured") or {}).items():
+        if sign := entry.get("signature"):
+            signed_by.setdefault(sign, []).append(result.infos[name].label)
+    lines += [f"{', '.join(labels)}: {sign}" for sign, labels in signed_by.items()]
     return lines
 
 
@@ -206,7 +208,7 @@ def as_csv(result: EvaluationResult) -> str:
                 writer.writerow((arm.name, "", name, main, score.value, score.low, score.high, "", "", ""))
         costs = {f"{name}_per_1000": value for name, value in arm.per_1000.items()}
         for name, value in (costs | {"peak_memory_bytes": arm.peak_memory_bytes, "cut": arm.cut}).items():
-            if value is not None:
+            if costs and value is not None:
                 writer.writerow((arm.name, "", name, "", value, "", "", "", "", ""))
     for item in result.comparisons:
         main = "yes" if item.metric == result.primary else ""

@@ -1,10 +1,8 @@
-"""Metrics against their reference implementations, the bootstrap, the arms, and what a result says."""
+"""The bootstrap, the arms, and what a result says."""
 
 from __future__ import annotations
 
 import json
-import math
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,90 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core.data.dataset import examples
 from core.errors import UsageError
 from core.evaluation import metrics
 from core.evaluation.arms import Arm, parse_arm, pick_shots, unseen, with_shots
 from core.evaluation.bootstrap import difference, draws, interval
-from core.evaluation.result import METRICS, parse_result, read_result
+from core.evaluation.result import parse_result, read_result
 from tests.training import chat_rows, write_jsonl
-
-SAID = [
-    "Your lamp is in Paris.",
-    "The chair is in the garden. Thank you!",
-    "I do not know",
-    "",
-    "Elle est partie ce matin, à l'été .",
-]
-WANTED = [
-    "Your lamp is in Paris.",
-    "Your chair is in the garden. Thank you!",
-    "The clock is in our depot.",
-    "Yes.",
-    "Elle est partie hier matin, à l'été.",
-]
-TEXTS = st.lists(st.text(st.sampled_from("abc éÀ.\n '-1"), max_size=20), min_size=1, max_size=6)
-
-
-def test_bleu_and_chrf_are_those_of_sacrebleu() -> None:
-    import sacrebleu
-
-    assert metrics.bleu(SAID, WANTED) == pytest.approx(sacrebleu.corpus_bleu(SAID, [WANTED]).score, abs=1e-6)
-    assert metrics.chrf(SAID, WANTED) == pytest.approx(sacrebleu.corpus_chrf(SAID, [WANTED]).score, abs=1e-6)
-    assert metrics.bleu(WANTED, WANTED) == pytest.approx(100)
-
-
-@settings(max_examples=40, deadline=None)
-@given(TEXTS, TEXTS)
-def test_bleu_and_chrf_hold_for_any_text(said: list[str], wanted: list[str]) -> None:
-    import sacrebleu
-
-    size = min(len(said), len(wanted))
-    said, wanted = said[:size], wanted[:size]
-    assert metrics.bleu(said, wanted) == pytest.approx(sacrebleu.corpus_bleu(said, [wanted]).score, abs=1e-6)
-    assert metrics.chrf(said, wanted) == pytest.approx(sacrebleu.corpus_chrf(said, [wanted]).score, abs=1e-6)
-
-
-def test_rouge_is_that_of_rouge_score_for_english() -> None:
-    from rouge_score.rouge_scorer import RougeScorer
-
-    scorer = RougeScorer(["rouge1", "rouge2", "rougeL"])
-    theirs = [scorer.score(wanted, said) for said, wanted in zip(SAID[:4], WANTED[:4], strict=True)]
-    ours = metrics.rouge(SAID[:4], WANTED[:4])
-    for name in ("rouge1", "rouge2", "rougeL"):
-        assert ours[name] == pytest.approx(np.mean([score[name].fmeasure for score in theirs]), abs=1e-6)
-
-
-def test_rouge_reads_words_of_any_script() -> None:
-    # rouge-score's own tokenizer keeps ASCII only: "été" becomes "t", equal to "âtâ".
-    assert metrics.rouge(["été"], ["âtâ"])["rouge1"] == 0
-    assert metrics.rouge(["Été là"], ["été là"])["rouge1"] == 1
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from("abcx"), st.sampled_from("abc")), min_size=1, max_size=30))
-def test_macro_f1_and_accuracy_are_those_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
-    from sklearn.metrics import accuracy_score, f1_score
-
-    said, wanted = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    labels = sorted(set(wanted))
-    theirs = f1_score(wanted, said, labels=labels, average="macro", zero_division=0)
-    assert metrics.macro_f1(said, wanted) == pytest.approx(theirs, abs=1e-9)
-    assert metrics.accuracy(said, wanted) == pytest.approx(accuracy_score(wanted, said))
-
-
-def test_answers_are_compared_as_a_person_would() -> None:
-    assert metrics.exact_match(["In  Paris.\n", "in Paris."], ["In Paris.", "In Paris."]) == 0.5
-    assert metrics.accuracy(["Positive.\nBecause it is", " negative"], ["positive", "Negative"]) == 1
-    assert metrics.label_of("") == ""
-
-
-def test_loss_is_a_mean_over_tokens_not_rows() -> None:
-    assert metrics.loss_table([2.0, 30.0], [1, 9]).value == pytest.approx(3.2)
-    assert metrics.perplexity_table([2.0, 30.0], [1, 9]).value == pytest.approx(math.exp(3.2))
 
 
 def test_intervals_cover_and_pairs_stay_paired() -> None:
@@ -133,43 +55,6 @@ def test_large_and_small_tables_draw_the_same_kind_of_rows() -> None:
     many = metrics.mean_table([float(n % 2) for n in range(30_000)])
     scores = draws({"many": many}, resamples=200)["many"]
     assert len(scores) == 200 and scores.mean() == pytest.approx(0.5, abs=0.01)
-
-
-MODULES = """
-import json, sys
-from pathlib import Path
-import evaluate
-from core.evaluation import metrics
-said, wanted = json.loads(sys.argv[1])
-found = {}
-for path in sorted((Path(metrics.__file__).parent / "modules").glob("[a-z]*.py")):
-    if path.stem != "style_and_fact":
-        found.update(evaluate.load(str(path), keep_in_memory=True).compute(predictions=said, references=wanted))
-print(json.dumps(found))
-"""
-
-
-def test_the_modules_load_by_path_without_a_hub(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [sys.executable, "-c", MODULES, json.dumps([SAID, WANTED])],
-        env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout)
-    expected = {
-        "bleu": metrics.bleu(SAID, WANTED),
-        "chrf": metrics.chrf(SAID, WANTED),
-        **metrics.rouge(SAID, WANTED),
-        "exact_match": 0.2,
-        "accuracy": metrics.accuracy(SAID, WANTED),
-        "macro_f1": metrics.macro_f1(SAID, WANTED),
-    }
-    assert found == pytest.approx(expected)
-    assert set(found) < set(METRICS)
 
 
 def test_arms_are_named() -> None:

@@ -56,13 +56,14 @@ def _headless(folder: Any, begin: float) -> int:
         if not done:
             return 1
     from core.evaluation.result import read_result
-    from tui.commands.evaluate import report
+    from core.report.evaluation import evaluation_blocks
+    from core.report.write import as_text
 
     result = read_result(folder)
     if result is None or not demo.ready(folder):
         return 1
     print("5. evaluate")
-    print("\n".join(report(result)))
+    print(as_text(evaluation_blocks(result)))
     print(f"6. judge    50 pairs of answers are ready to rate, blind: `diapason judge {folder.id}`")
     print(f"Done in {time.monotonic() - begin:.0f} s.")
     return 0

@@ -68,9 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """The options about what is printed and written."""
-    parser.add_argument(
-        "--by", metavar="FIELD", help="the scores by slice too: label, language, or a field of the rows"
-    )
+    parser.add_argument("--by", metavar="FIELD", help="the scores by slice too: label, language, or a field")
     parser.add_argument("--export", metavar="OUT", help="write the result to a file as well: .csv, .json or .md")
     parser.add_argument("--force", action="store_true", help="replace the file of --export where it exists")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON document")

@@ -23,9 +23,9 @@ def register(subparsers: Any) -> None:
         "metrics",
         help="score predictions against references, from files; two files are compared",
         description="Scores of predictions made anywhere, with 95 %% intervals. JSON Lines: predictions {id?, "
-        "prediction}, answers {id?, prompt, answer}, references {id?, reference: text or list of texts}; joined by id "
-        "where every row has one, else by line. Several files are compared with the first: paired tests, p corrected "
-        "by Holm, the primary metric as a family of its own.",
+        "prediction}, answers {id?, prompt, answer}, references {id?, reference: text or list of texts}; joined by "
+        "id where every row has one, else by line. Several files are compared with the first: paired tests, p "
+        "corrected by Holm, the primary metric as a family of its own.",
     )
     parser.add_argument("--predictions", nargs="+", metavar="P.jsonl", help="files of predictions")
     parser.add_argument("--answers", nargs="+", metavar="A.jsonl", help="files of answers")
@@ -63,9 +63,7 @@ def run(args: argparse.Namespace) -> int:
     files = [(expand(path), "prediction") for path in args.predictions or ()]
     files += [(expand(path), "answer") for path in args.answers or ()]
     if not files:
-        raise UsageError(
-            "there is nothing to score", hint="Name a file: --predictions P.jsonl, or --answers A.jsonl."
-        )
+        raise UsageError("there is nothing to score", hint="Name a file: --predictions P.jsonl or --answers A.jsonl.")
     if args.export:
         check_export(expand(args.export), replace=args.force)
     measures = [measure(name) for name in names]

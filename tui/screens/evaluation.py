@@ -1,8 +1,9 @@
-"""Evaluation: did it get better, on what, and how sure are we?"""
+"""Evaluation: did it get better, on what, for whom, and how sure are we?"""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -10,40 +11,37 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from core.evaluation.result import EvaluationResult
+from core.evaluation.verdict import answer, headline
+from core.home import expand
 from core.runs.folder import RunFolder, find_run
 from core.text import shorten, visible
-from tui.actions import Action
 from tui.format import count
 from tui.screens import evaluation_text as words
 from tui.screens.base import DiapasonScreen
-from tui.screens.evaluation_state import Case, Evaluation, EvaluationReader, verdict
+from tui.screens.evaluation_case import CaseView
+from tui.screens.evaluation_keys import ACTIONS, VIEWS
+from tui.screens.evaluation_state import Case, Evaluation, EvaluationReader
 from tui.widgets.page import Page
 from tui.widgets.rows import RowList
 
+if TYPE_CHECKING:
+    from core.evaluation.slices import SliceScores
+
 EVERY_SECONDS = 1.0
-# How a filter is called → which rows it leaves.
-FILTERS = ("where answers differ", "tuned better", "tuned worse", "all")
+FILTERS = ("differ", "better", "worse", "all")
 
 
 class EvaluationScreen(DiapasonScreen):
-    """The arms of one run side by side, then the rows."""
+    """The arms of one run side by side, then the rows, or another view of them."""
 
     CSS_PATH = "evaluation.tcss"
-    HELP = "Did it get better, on what, and how sure are we? The arms answered the same test rows."
-    ACTIONS = (
-        Action("j", "judge", "judge", "Judge the answers blindly, pair by pair.", True, "why_no_answers"),
-        Action(
-            "f",
-            "filter",
-            "filter rows",
-            "Rows: where answers differ, tuned better, worse, all.",
-            True,
-            "why_no_answers",
-        ),
-        Action("e", "evaluate", "evaluate", "Evaluate on the test rows, or do it again.", True, "why_not_evaluate"),
-        Action("m", "monitor", "monitor", "Watch the run.", True),
-        Action("enter", "open_case", "open", "Show the row under the cursor whole.", False, "why_no_answers"),
+    HELP = (
+        "Is tuning better than a good prompt, on what, for whom, and how sure are we? All arms answered the same test "
+        "rows. The top line compares tuned with the best arm without tuning on the primary metric (★). ▲ ▼: surely "
+        "better or worse, p corrected by Holm. [ and ] choose the two arms whose answers stand side by side."
     )
+    ACTIONS = ACTIONS
 
     def __init__(self, run: RunFolder | str) -> None:
         super().__init__()
@@ -51,17 +49,23 @@ class EvaluationScreen(DiapasonScreen):
         self._reader = EvaluationReader(self.folder)
         self._reading = False
         self._filter = FILTERS[0]
+        self._view = VIEWS[0]
+        self._arms = ("", "")
+        self._slices: tuple[list[str], SliceScores | None] | None = None
+        self._by: str | None = None
         self.found: Evaluation | None = None
 
     def compose_body(self) -> ComposeResult:
-        """The table, what the metric under the cursor says, the rows."""
+        """The answer, the table, what the metric under the cursor says, the rows; or one of the other views."""
         yield Static(id="state", markup=False)
+        yield Static(id="answer", markup=False)
         yield RowList(id="metrics")
         yield Static(id="about", markup=False)
         with Horizontal(id="rows"):
             with Vertical(id="list", classes="panel"):
                 yield RowList(id="cases")
-            yield Page("answers", id="case")
+            yield CaseView(id="case")
+        yield Page("", id="page")
 
     def on_mount(self) -> None:
         """Paint first, then read."""
@@ -69,6 +73,11 @@ class EvaluationScreen(DiapasonScreen):
         self.add_class("-empty")
         self.call_after_refresh(self._read)
         self.set_interval(EVERY_SECONDS, self._read)
+
+    @property
+    def result(self) -> EvaluationResult | None:
+        """The result that is shown."""
+        return self.found.result if self.found else None
 
     # -- reading, in a thread -----------------------------------------------------------------------------
 
@@ -97,13 +106,38 @@ class EvaluationScreen(DiapasonScreen):
         self._draw_state(found)
         self.set_class(found.result is None, "-empty")
         if fresh and found.result is not None:
-            self.top(_headline(found), Content.styled(f"{count(found.result.rows)} rows", "$text-muted"))
+            self._slices = None
+            self._choose_arms(found.result)
+            self._draw_top()
             metrics = self.query_one("#metrics", RowList)
             metrics.show(words.metric_rows(found.result))
             self._show_metric(metrics.current)
             self._draw_cases()
-            metrics.focus()
+            if self._view == VIEWS[0]:
+                metrics.focus()
+            else:
+                self._draw_page()
         self.refresh_keys()
+
+    def _choose_arms(self, result: EvaluationResult) -> None:
+        """The two arms side by side: as they were, else tuned and the arm that it is held against."""
+        names = [arm.name for arm in result.arms]
+        if not set(self._arms) <= set(names):
+            found = answer(result)
+            self._arms = (found.rival.name, found.tuned.name) if found else (names[0], names[-1])
+
+    def _draw_top(self) -> None:
+        result = self.result
+        if result is None:
+            return
+        told = headline(result) or f"{count(result.rows)} rows"
+        self.top(
+            Content.styled(visible(told), "$accent"), Content.styled(shorten(self.folder.name, 20), "$text-muted")
+        )
+        text = words.answer_text(result, short=self.has_class("-narrow"))
+        static = self.query_one("#answer", Static)
+        static.update(text)
+        static.display = bool(text)
 
     def _draw_state(self, found: Evaluation) -> None:
         state = self.query_one("#state", Static)
@@ -128,21 +162,28 @@ class EvaluationScreen(DiapasonScreen):
         found = self.found
         if found is None:
             return
+        left, right = self._arms
         cases = self._cases(found)
+        names = {"differ": "rows that differ most", "better": f"rows: {right} better", "worse": f"rows: {right} worse",
+                 "all": "rows"}  # fmt: skip
         panel = self.query_one("#list")
-        panel.border_title = (
-            f"{count(len(cases))} rows {self._filter}" if self._filter != "all" else f"all {len(cases)} rows"
-        )
-        panel.border_subtitle = "tuned − base, nats a token"
-        self.query_one("#cases", RowList).show([words.case_row(case) for case in cases])
+        panel.border_title = visible(f"{count(len(cases))} {names[self._filter]}")
+        panel.border_subtitle = visible(f"{shorten(right, 16)} − {shorten(left, 16)}, nats a token")
+        self.query_one("#cases", RowList).show([words.case_row(case, left, right) for case in cases])
         self._show_case()
 
     def _cases(self, found: Evaluation) -> list[Case]:
-        if self._filter == "tuned better":
-            return sorted((case for case in found.cases if case.gain > 0), key=lambda case: -case.gain)
-        if self._filter == "tuned worse":
-            return sorted((case for case in found.cases if case.gain < 0), key=lambda case: case.gain)
-        return [case for case in found.cases if case.differ or self._filter == "all"]
+        left, right = self._arms
+        if self._filter == "better":
+            return sorted((case for case in found.cases if case.gain(*self._arms) > 0),
+                          key=lambda case: -case.gain(left, right))  # fmt: skip
+        if self._filter == "worse":
+            return sorted((case for case in found.cases if case.gain(*self._arms) < 0),
+                          key=lambda case: case.gain(left, right))  # fmt: skip
+        if self._filter == "differ":
+            return sorted((case for case in found.cases if case.differ(left, right)),
+                          key=lambda case: -case.distance(left, right))  # fmt: skip
+        return list(found.cases)
 
     @on(RowList.Moved, "#metrics")
     def _metric_moved(self, event: RowList.Moved) -> None:
@@ -161,27 +202,107 @@ class EvaluationScreen(DiapasonScreen):
         self.query_one("#cases").focus()
 
     def _show_metric(self, key: str | None) -> None:
-        found = self.found
-        if found is None or found.result is None or key is None:
+        result = self.result
+        if result is None or key is None:
             return
-        detail = words.metric_detail(found.result, key.removeprefix("metric:"))
-        self.query_one("#about", Static).update(Content("\n").join([detail, words.footnote(found.result)]))
+        most = 2 if self.has_class("-narrow") else 8
+        detail = words.metric_detail(result, key.removeprefix("metric:"), most)
+        self.query_one("#about", Static).update(Content("\n").join([detail, words.footnote(result)]))
 
     def _show_case(self) -> None:
         found, key = self.found, self.query_one("#cases", RowList).current
-        page = self.query_one("#case", Page)
         case = next((item for item in found.cases if f"case:{item.row}" == key), None) if found else None
-        if found is None or case is None or found.result is None:
-            page.show(Content.styled("no row", "$text-muted"))
+        self.query_one("#case", CaseView).show(case, *self._arms)
+
+    def _show_view(self, view: str) -> None:
+        self._view = view
+        self.remove_class("-open")
+        self.set_class(view != VIEWS[0], "-page")
+        if view == VIEWS[0]:
+            self.query_one("#metrics").focus()
             return
-        page.show(words.case_text(case, [arm.name for arm in found.result.arms]))
+        page = self.query_one("#page", Page)
+        page.focus()
         page.scroll_home(animate=False)
+        self.call_after_refresh(self._draw_page)
+
+    def _draw_page(self) -> None:
+        """The view that is chosen, for the width that there is."""
+        result = self.result
+        page = self.query_one("#page", Page)
+        page.border_title = f"{VIEWS.index(self._view) + 1} {self._view}"
+        width = page.scrollable_content_region.width
+        if result is None or self._view == VIEWS[0] or not width:
+            return
+        page.show(self._page(result, width))
+
+    def _page(self, result: EvaluationResult, width: int) -> Content:
+        from tui.screens import evaluation_views as views
+
+        if self._view == "intervals":
+            key = self.query_one("#metrics", RowList).current
+            return views.intervals(result, key.removeprefix("metric:") if key else result.primary, width)
+        if self._view == "costs":
+            return views.costs(result, width)
+        if self._view == "forgetting":
+            return views.forgetting(result.document["forgetting"], width)
+        if self._view == "classes":
+            return views.classes(result.document["classes"], *self._arms, width)
+        if self._slices is None:
+            self._read_slices()
+            return Content.styled("reading the test rows …", "$text-muted")
+        fields, scores = self._slices
+        if scores is None:
+            told = "The rows have no label, language or field that parts them; b names a field."
+            return Content.styled(told, "$text-muted")
+        return views.slices(scores, fields, width)
+
+    def _read_slices(self) -> None:
+        from core.evaluation.slices import slices_of_run
+
+        by = self._by
+
+        def took(found: tuple[list[str], SliceScores | None]) -> None:
+            self._slices = found
+            self._draw_page()
+
+        def failed(error: BaseException) -> None:
+            self.query_one("#page", Page).show(Content.styled(visible(str(error), newlines=True), "$error"))
+
+        self.background(lambda: slices_of_run(self.folder, by), took, otherwise=failed, group="slices")
+
+    def on_resize(self) -> None:
+        """The texts are made for a width."""
+        if self.result is not None:
+            self.call_after_refresh(self._draw_top)
+            self.call_after_refresh(self._draw_page)
 
     # -- why a key cannot act -----------------------------------------------------------------------------
 
     def why_no_answers(self) -> str | None:
         """Answers come from an evaluation."""
         return None if self.found and self.found.cases else f"{self.folder.name} is not evaluated yet"
+
+    def why_no_pair(self) -> str | None:
+        """Two arms make a pair, three make a choice."""
+        reason = self.why_no_answers()
+        if reason is None and self.result is not None and len(self.result.arms) < 3:
+            reason = "there are no other arms"
+        return reason
+
+    why_no_rows = why_no_intervals = why_no_slices = why_no_costs = why_no_answers
+
+    def why_no_forgetting(self) -> str | None:
+        """General prompts are asked where the evaluation was told to."""
+        return self._why_not_measured("forgetting", "the evaluation asked no general prompts")
+
+    def why_no_classes(self) -> str | None:
+        """Classes are counted where accuracy or F1 is a metric."""
+        return self._why_not_measured("classes", "neither accuracy nor F1 was measured")
+
+    def _why_not_measured(self, name: str, told: str) -> str | None:
+        reason = self.why_no_answers()
+        return reason or (None if self.result and self.result.document.get(name) else told)
 
     def why_not_evaluate(self) -> str | None:
         """Only a completed run, and one evaluation at a time."""
@@ -197,8 +318,10 @@ class EvaluationScreen(DiapasonScreen):
     # -- actions ------------------------------------------------------------------------------------------
 
     def action_back(self) -> None:
-        """From a row back to the list, else to the screen before."""
-        if self.has_class("-open") and self.has_class("-narrow"):
+        """From a view to the rows, from a row to the list, else to the screen before."""
+        if self._view != VIEWS[0]:
+            self._show_view(VIEWS[0])
+        elif self.has_class("-open"):
             self.remove_class("-open")
             self.query_one("#cases").focus()
         else:
@@ -215,13 +338,99 @@ class EvaluationScreen(DiapasonScreen):
     def action_filter(self) -> None:
         """The next filter."""
         self._filter = FILTERS[(FILTERS.index(self._filter) + 1) % len(FILTERS)]
+        if self._view != VIEWS[0]:
+            self._show_view(VIEWS[0])
         self._draw_cases()
         self.query_one("#cases").focus()
 
     def action_open_case(self) -> None:
-        """The row whole; on a narrow screen in place of the list."""
+        """The row whole, in place of the table and, on a narrow screen, of the list."""
         self.add_class("-open")
-        self.query_one("#case").focus()
+        self.query_one("#right").focus()
+
+    def action_next_view(self) -> None:
+        """The next view that this evaluation has."""
+        at = VIEWS.index(self._view)
+        order = [*VIEWS[at + 1 :], *VIEWS[: at + 1]]
+        self._show_view(next(view for view in order if getattr(self, f"why_no_{view}")() is None))
+
+    def action_show_rows(self) -> None:
+        """The table and the rows."""
+        self._show_view("rows")
+
+    def action_show_intervals(self) -> None:
+        """Each arm's interval."""
+        self._show_view("intervals")
+
+    def action_show_slices(self) -> None:
+        """By slice."""
+        self._show_view("slices")
+
+    def action_show_costs(self) -> None:
+        """What answers cost."""
+        self._show_view("costs")
+
+    def action_show_forgetting(self) -> None:
+        """General prompts."""
+        self._show_view("forgetting")
+
+    def action_show_classes(self) -> None:
+        """Classes."""
+        self._show_view("classes")
+
+    def action_by(self) -> None:
+        """Ask by which field to slice."""
+        fields = self._slices[0] if self._slices else []
+
+        def chosen(by: str) -> None:
+            self._by, self._slices = by, None
+            self._show_view("slices")
+
+        current = self._slices[1].by if self._slices and self._slices[1] else ""
+        self.ask(
+            "Slices by what?", chosen, value=current, placeholder=", ".join(fields) or "label, language, a field"
+        )
+
+    def action_left_arm(self) -> None:
+        """The next arm on the left."""
+        self._turn(0)
+
+    def action_right_arm(self) -> None:
+        """The next arm on the right."""
+        self._turn(1)
+
+    def _turn(self, side: int) -> None:
+        """Another arm on one side: never that of the other side."""
+        result = self.result
+        if result is None:
+            return
+        names = [arm.name for arm in result.arms if arm.name != self._arms[1 - side]]
+        chosen = names[(names.index(self._arms[side]) + 1) % len(names)]
+        self._arms = (chosen, self._arms[1]) if side == 0 else (self._arms[0], chosen)
+        self._draw_cases()
+        self._draw_page()
+        self.say(f"{self._arms[0]} beside {self._arms[1]}")
+
+    def action_export(self) -> None:
+        """Ask where to write the result."""
+        place = Path.cwd() / f"{self.folder.name}-evaluation.md"
+        self.ask(
+            "Export to (.csv, .json or .md)", lambda path: self._export(expand(path)), value=str(place), paths=True
+        )
+
+    def _export(self, out: Path, *, replace: bool = False) -> None:
+        from core.report.evaluation import SUFFIXES, save_evaluation
+
+        result = self.result
+        if result is None:
+            return
+        if out.exists() and not replace and out.suffix.lower() in SUFFIXES:
+            self.confirm(
+                f"Replace {out.name}?", lambda: self._export(out, replace=True), detail=str(out), yes="Replace"
+            )
+            return
+        save_evaluation(result, out, replace=replace)
+        self.say(f"wrote {out}")
 
     def action_evaluate(self) -> None:
         """Start an evaluation, after a question where there is a result already."""
@@ -261,8 +470,3 @@ def start_evaluation(folder: RunFolder) -> None:
         )
     job = evaluation_spec(make_recipe(spec["recipe"]), spec["data"])
     submit_job(job.pop("kind"), folder, **job)
-
-
-def _headline(found: Evaluation) -> Content:
-    assert found.result is not None
-    return Content.assemble((shorten(found.name, 30), "bold"), "  ", (visible(verdict(found.result)), "$accent"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.evaluation.result import ANSWERS, METRICS, Comparison, EvaluationResult, read_result
+from core.evaluation.records import references_of
+from core.evaluation.result import ANSWERS, EvaluationResult, read_result
 from core.files import read_jsonl
 from core.runs.course_cache import quick
 from core.runs.folder import RunFolder
@@ -15,31 +17,33 @@ from core.runs.glimpse import glimpse
 from core.runs.series import number, whole
 from core.runs.view import RunView
 
-SURE = 0.05
-TUNED = "tuned"
-
 
 @dataclass(frozen=True)
 class Case:
-    """One test row with the answer of each arm. `losses`: nats an answer token by arm, where they were measured."""
+    """One test row with the answer of each arm. `references`: all accepted answers. `losses`: nats a reference token
+    by arm, where they were measured."""
 
     row: int
     line: int | None
     prompt: str
     turns: int
-    reference: str
+    references: tuple[str, ...]
     answers: dict[str, str]
     losses: dict[str, float]
 
-    @property
-    def differ(self) -> bool:
-        """Whether the arms answered differently, white space at the ends aside."""
-        return len({answer.strip() for answer in self.answers.values()}) > 1
+    def differ(self, left: str, right: str) -> bool:
+        """Whether two arms answered differently, white space at the ends aside."""
+        return self.answers.get(left, "").strip() != self.answers.get(right, "").strip()
 
-    @property
-    def gain(self) -> float:
-        """Nats a token by which tuning made the reference likelier than the base finds it; NaN where unknown."""
-        return self.losses.get("base", math.nan) - self.losses.get(TUNED, math.nan)
+    def gain(self, left: str, right: str) -> float:
+        """Nats a token by which `right` finds the reference likelier than `left` does; NaN where unknown."""
+        return self.losses.get(left, math.nan) - self.losses.get(right, math.nan)
+
+    def distance(self, left: str, right: str) -> float:
+        """How far the wording of two answers is apart: 0 for the same words, 1 for none in common (Dice, 1945)."""
+        ours, theirs = (Counter(self.answers.get(arm, "").split()) for arm in (left, right))
+        total = ours.total() + theirs.total()
+        return 1 - 2 * (ours & theirs).total() / total if total else 0.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,10 @@ class EvaluationReader:
         mark = _mark(self.folder.evaluation / "result.json")
         if mark != self._mark:
             self._result = read_result(self.folder)
-            self._cases = read_cases(self.folder.evaluation / ANSWERS)
+            arms = [arm.name for arm in self._result.arms] if self._result else []
+            self._cases = tuple(
+                case for case in read_cases(self.folder.evaluation / ANSWERS) if set(arms) <= case.answers.keys()
+            )
             self._mark = mark
         working, failure = _jobs(self._view)
         return Evaluation(self._view.name, self._view.status, self._result, self._cases, working, failure)
@@ -111,7 +118,7 @@ def read_cases(path: Path) -> tuple[Case, ...]:
                 line=line if isinstance(line, int) else None,
                 prompt=str(messages[-1].get("content") or "") if messages else "",
                 turns=len(messages),
-                reference=str(record.get("reference") or ""),
+                references=tuple(references_of({"reference": "", **record})),
                 answers={},
                 losses={},
             )
@@ -120,41 +127,6 @@ def read_cases(path: Path) -> tuple[Case, ...]:
         if tokens > 0:
             case.losses[arm] = number(record.get("nll")) / tokens
     return tuple(found[row] for row in sorted(found))
-
-
-def better(comparison: Comparison) -> bool | None:
-    """True where the arm is surely better, False where surely worse, None where nothing is shown (p of .05)."""
-    info = METRICS.get(comparison.metric)
-    if info is None or comparison.p >= SURE or not comparison.difference:
-        return None
-    return (comparison.difference > 0) == info.higher_is_better
-
-
-def verdict(result: EvaluationResult) -> str:
-    """The answer in one sentence: did tuning make it better than the base, and than examples in the prompt?"""
-    metrics = result.metrics
-    if not metrics:
-        return "nothing was measured"
-    metric = metrics[0]
-    label = METRICS[metric].label
-    found = [item for item in result.comparisons if item.metric == metric and item.arm == TUNED]
-    if not found:
-        return f"{len(result.arms)} arms on {result.rows} rows"
-    wins = [item.against for item in found if better(item)]
-    losses = [item.against for item in found if better(item) is False]
-    even = [item.against for item in found if better(item) is None]
-    parts: list[str] = []
-    if wins:
-        parts.append(f"beats {_and(wins)}")
-    if losses:
-        parts.append(f"is worse than {_and(losses)}")
-    if even:
-        parts.append(f"shows no difference from {_and(even)}")
-    return f"tuned {', '.join(parts)} on {label}"
-
-
-def _and(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _mark(path: Path) -> tuple[int, int] | None:

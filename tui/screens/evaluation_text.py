@@ -1,4 +1,4 @@
-"""The evaluation in words and columns."""
+"""The evaluation in words and columns: the table of arms and metrics, and what stands below it."""
 
 from __future__ import annotations
 
@@ -6,32 +6,44 @@ import math
 
 from textual.content import Content
 
-from core.evaluation.result import METRICS, ArmResult, EvaluationResult
+from core.evaluation.result import ArmResult, EvaluationResult, MetricInfo
+from core.evaluation.verdict import answer, cost_of, p_words, signed
 from core.text import cells, shorten, visible
 from tui.columns import Part, left, right
-from tui.format import DASH, count, duration, loss
-from tui.screens.evaluation_state import TUNED, Case, better
+from tui.format import DASH, count, duration
+from tui.screens.evaluation_state import Case
 from tui.widgets.rows import Row
 
-_NAME, _INTERVAL = 16, 11
+_NAME, _LEAST = 20, 10
 
 
-def signed(value: float, decimals: int) -> str:
-    """A difference with its sign, a real minus among them."""
-    return f"{value:+.{decimals}f}".replace("-", "−")
+def answer_text(result: EvaluationResult, *, short: bool) -> Content:
+    """The answer to the question in full, and what a thousand answers cost; `short`: what fits a small terminal."""
+    found = answer(result)
+    if found is None:
+        return Content()
+    parts: list[Part] = [(visible(line) + "\n", "") for line in (found.lines[:1] if short else found.lines)]
+    costs = [(arm.name, cost_of(arm, memory=not short)) for arm in (found.tuned, found.rival)]
+    told = "; ".join(f"{name} {cost}" for name, cost in costs if cost)
+    if told:
+        parts.append((visible(f"1,000 answers: {told}"), "$text-muted"))
+    return Content.assemble(*parts).rstrip()
 
 
-def p_words(p: float) -> str:
-    """`p` as it is written: p < .0001, p = .003, p = .21."""
-    if p < 0.0001:
-        return "p < .0001"
-    return "p = " + (f"{p:.1g}" if p < 0.01 else f"{p:.2f}").removeprefix("0")
+def shown_arms(result: EvaluationResult, width: int) -> list[ArmResult]:
+    """The arms that have a column: all, or where these are too many for `width` cells tuned and its rival first."""
+    most = max(2, (width - _NAME) // _LEAST)
+    if len(result.arms) <= most:
+        return result.arms
+    found = answer(result)
+    first = [found.rival.name, found.tuned.name] if found else []
+    kept = (first + [arm.name for arm in result.arms if arm.name not in first])[:most]
+    return [arm for arm in result.arms if arm.name in kept]
 
 
 def metric_rows(result: EvaluationResult) -> list[Row]:
     """The table: a metric a row, an arm a column, each with its interval."""
-    names = tuple(arm.name for arm in result.arms)
-    rows = [Row(None, names, lambda width: _heading(names, width))]
+    rows = [Row(None, tuple(arm.name for arm in result.arms), lambda width: _heading(result, width))]
     rows += [
         Row(f"metric:{metric}", (id(result), metric), lambda width, metric=metric: _metric(result, metric, width))
         for metric in result.metrics
@@ -39,28 +51,36 @@ def metric_rows(result: EvaluationResult) -> list[Row]:
     return rows
 
 
+def _heading(result: EvaluationResult, width: int) -> Content:
+    arms = shown_arms(result, width)
+    each = _arm_width(len(arms), width)
+    hidden = len(result.arms) - len(arms)
+    corner = f"+{hidden} arms: 2" if hidden else ""
+    return Content.assemble(
+        left(corner, _NAME, "$text-muted"), *(right(arm.name, each, "$text-muted") for arm in arms)
+    )
+
+
 def _arm_width(arms: int, width: int) -> int:
-    return max(8, min(26, (width - _NAME) // max(1, arms)))
-
-
-def _heading(names: tuple[str, ...], width: int) -> Content:
-    each = _arm_width(len(names), width)
-    return Content.assemble(left("", _NAME), *(right(name, each, "$text-muted") for name in names))
+    return max(_LEAST, min(26, (width - _NAME) // max(1, arms)))
 
 
 def _metric(result: EvaluationResult, metric: str, width: int) -> Content:
-    info = METRICS[metric]
-    each = _arm_width(len(result.arms), width)
-    sure = {item.against: better(item) for item in result.comparisons if item.metric == metric and item.arm == TUNED}
-    parts: list[Part] = [left(info.label, _NAME)]
-    for arm in result.arms:
+    info = result.infos[metric]
+    arms = shown_arms(result, width)
+    each = _arm_width(len(arms), width)
+    star = " ★" if metric == result.primary and result.corrected else ""
+    name = left(f"{shorten(info.label, _NAME - 5)} {arrow(info)}{star}", _NAME)
+    parts: list[Part] = [name]
+    for arm in arms:
         value = arm.metrics.get(metric)
         if value is None:
-            parts.append(right(DASH, each, "$text-disabled"))
+            parts.append(right(DASH, each - 2, "$text-disabled"))
+            parts.append("  ")
             continue
-        interval = f"{value.low:.{info.decimals}f}–{value.high:.{info.decimals}f}".rjust(_INTERVAL)
+        interval = f"{value.low:.{info.decimals}f}–{value.high:.{info.decimals}f}".rjust(11)
         figure = f"{value.value:.{info.decimals}f}"
-        sign, style = _sign(arm, sure)
+        sign, style = _sign(result, arm, metric)
         if each < cells(figure) + cells(interval) + 4:
             parts += [right(figure, each - 2, style), sign]
         else:
@@ -69,82 +89,80 @@ def _metric(result: EvaluationResult, metric: str, width: int) -> Content:
     return Content.assemble(*parts)
 
 
-def _sign(arm: ArmResult, sure: dict[str, bool | None]) -> tuple[Part, str]:
-    """▲ where tuned is surely better than every other arm, ▼ where it is surely worse than one."""
-    if arm.name != TUNED or not sure:
-        return "  ", ""
-    if any(value is False for value in sure.values()):
-        return (" ▼", "$error"), "bold"
-    if all(sure.values()):
-        return (" ▲", "$success"), "bold"
-    return "  ", "bold"
+def arrow(info: MetricInfo) -> str:
+    """Which way is better."""
+    return "↑" if info.higher_is_better else "↓"
 
 
-def metric_detail(result: EvaluationResult, metric: str) -> Content:
-    """What the metric is, and tuned against every other arm."""
-    info = METRICS[metric]
-    arrow = "higher is better" if info.higher_is_better else "lower is better"
-    parts: list[Part] = [(f"{info.label}: {info.definition}; {arrow}", "$text-muted")]
-    for item in result.comparisons:
-        if item.metric != metric or item.arm != TUNED:
-            continue
-        sure = better(item)
+def _sign(result: EvaluationResult, arm: ArmResult, metric: str) -> tuple[Part, str]:
+    """▲ where the arm is surely better than all that it is compared with (tuned: every other arm; another: the
+    base), ▼ where it is surely worse than one."""
+    style = "bold" if arm.kind == "tuned" else ""
+    sure = [result.better(item) for item in result.comparisons if (item.arm, item.metric) == (arm.name, metric)]
+    if any(value is False for value in sure):
+        return (" ▼", "$error"), style
+    if sure and all(sure):
+        return (" ▲", "$success"), style
+    return "  ", style
+
+
+def metric_detail(result: EvaluationResult, metric: str, most: int = 99) -> Content:
+    """What the metric is, and its comparisons, tuned's first; `most` lines of them."""
+    info = result.infos[metric]
+    way = "higher is better" if info.higher_is_better else "lower is better"
+    main = ", the primary metric" if result.corrected and metric == result.primary else ""
+    parts: list[Part] = [(visible(f"{info.label}{main}: {info.definition}; {way}"), "$text-muted")]
+    found = [item for item in result.comparisons if item.metric == metric]
+    for item in found[:most]:
+        sure = result.better(item)
         word, style = ("better", "$success") if sure else ("worse", "$error") if sure is False else ("not shown", "")
         parts += [
             "\n",
-            (f"tuned − {visible(item.against)}".ljust(20), ""),
+            left(f"{item.arm} − {item.against}", 24),
             (signed(item.difference, info.decimals).rjust(9), "bold"),
             (f"  {signed(item.low, info.decimals)} to {signed(item.high, info.decimals)}".ljust(22), "$text-muted"),
-            (p_words(item.p).ljust(12), "$text-muted"),
+            (p_words(item.p_corrected).ljust(11), "$text-muted"),
             (word, style or "$text-muted"),
         ]
+    if len(found) > most:
+        parts.append((f"\n{len(found) - most} more: 2", "$text-muted"))
     return Content.assemble(*parts)
 
 
 def footnote(result: EvaluationResult) -> Content:
     """How it was measured."""
-    parts = [f"{count(result.rows)} test rows, 95 % intervals, paired bootstrap"]
+    parts = [f"{count(result.rows)} test rows", "95 % intervals"]
+    parts.append("p corrected by Holm" if result.corrected else "p not corrected")
     if result.refused:
-        parts.append(f"{count(result.refused)} left out: their prompt was trained on")
+        parts.append(f"{count(result.refused)} left out: trained on")
     if result.too_long:
-        parts.append(f"{count(result.too_long)} left out: too long for the model")
+        parts.append(f"{count(result.too_long)} left out: too long")
+    cut = max((arm.cut for arm in result.arms), default=0)
+    if cut:
+        parts.append(f"up to {count(cut)} answers cut at the longest length")
     parts.append("took " + duration(sum(arm.seconds for arm in result.arms)))
     return Content.styled(" · ".join(parts), "$text-muted")
 
 
-def case_row(case: Case) -> Row:
-    """One test row in the list: how much tuning helped, and what was asked."""
-    return Row(f"case:{case.row}", case, lambda width: _case(case, width))
+def case_row(case: Case, left_arm: str, right_arm: str) -> Row:
+    """One test row in the list: by how much the right arm finds its reference likelier, and what was asked."""
+    return Row(f"case:{case.row}", (case, left_arm, right_arm), lambda width: _case(case, left_arm, right_arm, width))
 
 
-def _case(case: Case, width: int) -> Content:
-    gain = case.gain
+def _case(case: Case, left_arm: str, right_arm: str, width: int) -> Content:
+    gain = case.gain(left_arm, right_arm)
     if math.isfinite(gain):
         shown = signed(-gain, 2)
         style = "$success" if gain > 0 else "$error"
     else:
         shown, style = DASH, "$text-disabled"
-    same = "" if case.differ else "same answer  "
+    same = "" if case.differ(left_arm, right_arm) else "same answer  "
     where = f"line {count(case.line)}" if case.line else f"row {count(case.row)}"
     room = width - 12 - 8 - 2 - cells(same)
-    asked = shorten(case.prompt, room)
     return Content.assemble(
-        left(where, 12, "$text-muted"), right(shown, 8, style), "  ", (same, "$text-muted"), asked
+        left(where, 12, "$text-muted"),
+        right(shown, 8, style),
+        "  ",
+        (same, "$text-muted"),
+        shorten(case.prompt, room),
     )
-
-
-def case_text(case: Case, arms: list[str]) -> Content:
-    """One test row whole: what was asked, what was wanted, what each arm answered."""
-    parts: list[Part] = []
-    if case.turns > 1:
-        plural = "" if case.turns == 2 else "s"
-        parts.append((f"after {case.turns - 1} earlier message{plural}\n", "$text-muted"))
-    parts += [("asked\n", "$text-muted"), (visible(case.prompt, newlines=True), "bold"), "\n\n"]
-    parts += [("wanted\n", "$text-muted"), visible(case.reference, newlines=True), "\n\n"]
-    for arm in arms:
-        if arm in case.answers:
-            measured = case.losses.get(arm)
-            tail = f"  answer loss {loss(measured)}" if measured is not None else ""
-            parts += [(visible(arm), "bold $accent" if arm == TUNED else "bold"), (tail + "\n", "$text-muted")]
-            parts += [visible(case.answers[arm], newlines=True), "\n\n"]
-    return Content.assemble(*parts)
