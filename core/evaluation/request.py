@@ -11,6 +11,7 @@ from typing import Any
 from core.data.dataset import fingerprint, open_dataset
 from core.errors import DiapasonError, UsageError
 from core.evaluation.arms import Arm, full_name, parse_arms
+from core.evaluation.catalog import measure
 from core.evaluation.resolve import arm_run, identity, probe, resolve, tuned_weights
 from core.evaluation.result import EvaluationResult, read_result, weights_fingerprint
 from core.home import expand
@@ -62,12 +63,18 @@ class Wish:
     endpoint: Endpoint = field(default_factory=Endpoint)
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    @property
+    def open(self) -> bool:
+        """Whether it names rows at most: any result on them will do."""
+        return self == Wish(data=self.data)
+
 
 def specify(run: RunFolder, wish: Wish | None = None) -> dict[str, Any]:
     """The spec of the evaluation of `run` that `wish` asks for: by default that of its recipe, on its test rows.
 
     Raises:
-        DiapasonError: there are no test rows, a file cannot be read, or what an arm names is not there.
+        DiapasonError: there are no test rows, a file cannot be read, or there is no such metric or no such thing as
+            an arm names.
     """
     wish = wish or Wish()
     parts = run.spec()["data"]
@@ -83,7 +90,10 @@ def specify(run: RunFolder, wish: Wish | None = None) -> dict[str, Any]:
         )
     changed = {"metrics": _files(wish.metrics), "primary": wish.primary, "general": wish.general, **wish.settings}
     values = recipe.evaluation.model_dump() | {name: value for name, value in changed.items() if value is not None}
-    recipe = make_recipe(recipe.model_dump() | {"evaluation": values}, str(run.spec_file))
+    recipe = make_recipe(recipe.model_dump() | {"evaluation": values}, "the options")
+    primary = recipe.evaluation.primary
+    for metric in [*(recipe.evaluation.metrics or ()), *([primary] if primary else ())]:
+        measure(metric)
     spec = evaluation_spec(recipe, {**parts, "test": test})
     arms = parse_arms(spec["arms"] if wish.arms is None else wish.arms, endpoint_model=wish.endpoint_model)
     arms = resolve(arms, run, test.get("format"))
@@ -154,11 +164,11 @@ def _digest(metric: str) -> str | None:
         return None
 
 
-def existing(run: RunFolder, spec: dict[str, Any], *, any_arms: bool = False) -> EvaluationResult | None:
+def existing(run: RunFolder, spec: dict[str, Any], *, whatever: bool = False) -> EvaluationResult | None:
     """The run's result, where it is of these weights, rows, arms and settings and no arm of it failed.
 
     Args:
-        any_arms: of any arms that hold the tuned one.
+        whatever: of any arms and settings, where weights and rows are these.
     """
     result = read_result(run)
     if result is None or result.document.get("failed"):
@@ -166,8 +176,9 @@ def existing(run: RunFolder, spec: dict[str, Any], *, any_arms: bool = False) ->
     kept = result.document.get("asked")
     if not isinstance(kept, dict):
         return result if _same_as_before(run, spec, result) else None
-    if any_arms and isinstance(kept.get("arms"), dict):
-        spec = {**spec, "arms": list(kept["arms"])}
+    if whatever:
+        spec = {**spec, **{name: kept[name] for name in (*_SETTINGS, *_CHOICES, "rag") if name in kept}}
+        spec["arms"] = list(kept.get("arms") or spec["arms"])
     try:
         return result if kept == asked(run, spec) else None
     except (DiapasonError, UsageError):

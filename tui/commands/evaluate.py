@@ -25,9 +25,9 @@ def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="measure base, few-shot base and tuned on rows that were not trained on",
-        description="Measure the base model, the base with examples in its prompt, and the tuned model on the run's "
-        "test rows, or on FILE. A result for the same weights, rows and settings is shown again, not made again.",
+        help="measure base, few-shot base, tuned and other arms on rows that were not trained on",
+        description="Measure several ways to answer on the run's test rows, or on FILE. A result for the same "
+        "weights, rows, arms and settings is shown again, not made again; where an arm is added, only its answers are made.",
     )
     parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
     parser.add_argument("--data", metavar="FILE", type=Path, help="test rows (default: the run's own test part)")
@@ -37,10 +37,11 @@ def register(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Find or make the result and print it.
+    """Find or make the result and print it; 1 where an arm failed.
 
     Raises:
-        DiapasonError: where there is no such run, it has no tuned model, or the job fails.
+        DiapasonError: where there is no such run, it has no tuned model, what an arm names is not there, or the job
+            fails.
     """
     from core.evaluation.request import existing, specify, start, tuned_weights, under_way
     from core.evaluation.result import parse_result
@@ -50,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
     check_output(args)
     folder = find_run(args.target)
     tuned_weights(folder)
-    spec = specify(folder, wish_of(args))
-    result = None if args.again else existing(folder, spec, any_arms=args.arms is None)
+    wish = wish_of(args)
+    spec = specify(folder, wish)
+    result = None if args.again else existing(folder, spec, whatever=wish.open)
     if result is not None:
         made = time.strftime("%Y-%m-%d %H:%M", time.localtime(result.document["created"]))
         print(f"These weights were evaluated on these rows before ({made}); this is that result.", file=sys.stderr)
@@ -63,7 +65,12 @@ def run(args: argparse.Namespace) -> int:
             raise DiapasonError("the job left no result", where=job.id, hint=f"Its log is in {job.logs}.")
         result = parse_result(document)
     show(result, folder, args)
-    return 0
+    failed: dict[str, str] = result.document.get("failed") or {}
+    for arm, why in failed.items():
+        print(f"The arm {visible(arm)} failed: {visible(why)}", file=sys.stderr)
+    if failed:
+        print("Evaluate again: only the answers that are missing are made.", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ ARMS = """arms, between commas (default: those of the recipe, else base,few-shot
   run:ID, run:ID@STEP   another run's tuned model, or a checkpoint of it
   endpoint:URL#MODEL    a model behind an OpenAI-compatible endpoint; the key is read from OPENAI_API_KEY
 Documents are text, Markdown and HTML files, and rows of data files (JSONL, JSON, CSV, Parquet)."""
-_SETTINGS = ("max_rows", "max_new_tokens", "temperature", "top_p", "rag_top_k", "rag_chunk_size", "rag_template")
+_SETTINGS = ("max_rows", "max_new_tokens", "temperature", "top_p", "rag_top_k", "rag_chunk_size", "rag_chunk_overlap")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float, metavar="P", help="nucleus, where the temperature is above 0")
     parser.add_argument("--rag-top-k", type=int, metavar="K", help="pieces of documents in a prompt")
     parser.add_argument("--rag-chunk-size", type=int, metavar="N", help="tokens of a piece")
+    parser.add_argument("--rag-chunk-overlap", type=int, metavar="N", help="tokens that two pieces share")
     parser.add_argument("--rag-template", metavar="FILE", type=Path, help="the prompt of a rag arm, with {context} "
                         "and {question}")  # fmt: skip
     parser.add_argument("--endpoint-model", metavar="M", help="model of an endpoint whose address names none")
