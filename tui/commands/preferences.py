@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     judging = _judging(args)
     session = load(judging)
     if session is None:
-        raise DiapasonError("nothing was judged yet", where=judging.name, hint=f"`{judging.command}` begins it.")
+        what = "nothing was judged on this run yet" if judging.run else "nothing was judged yet"
+        raise DiapasonError(what, where=judging.name, hint=f"`{judging.command}` begins it.")
     found = export(session, read_votes(session), out, args.format, force=args.force)
     print(f"{visible(str(args.out))}: {summary(found)}")
     handed = next_round(judging, out, args.format)
