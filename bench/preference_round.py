@@ -1,9 +1,9 @@
 """Does a round of DPO move what the judge prefers?
 
-The tuned demo model answers its own training prompts several times, the sample data's score says which answer is
-better, and the model before and after answers held-out test prompts.
+The tuned demo model answers its own training prompts several times, a property of the answers (the sample data's
+score, or brevity) says which is better, and the model before and after answers held-out test prompts.
 
-    python bench/preference_round.py RUN --out DIR [--rates 5e-6 5e-5 5e-4] [--samples 4]
+    python bench/preference_round.py RUN --out DIR [--prefer score] [--rates 5e-6 5e-5 5e-4]
 
 RUN: the folder of a finished run on the starter's sample data. Pairs that DIR holds from an earlier call are used
 again. Prints, for each learning rate, the mean scores and their differences with paired bootstrap intervals.
@@ -78,13 +78,22 @@ def greedy(model: Any, chat: Any, rows: list[Example]) -> list[str]:
     return texts
 
 
-def pairs(rows: list[Example], drawn: list[list[str]]) -> list[dict[str, Any]]:
-    """Of each prompt the best and the worst answer, where their scores differ."""
+def brevity(text: str, _: str) -> float:
+    """Minus the characters of an answer."""
+    return -float(len(text))
+
+
+PROPERTIES = {"score": style_and_fact, "style": style, "fact": fact, "brevity": brevity}
+
+
+def pairs(rows: list[Example], drawn: list[list[str]], preferred: str) -> list[dict[str, Any]]:
+    """Of each prompt the best and the worst answer by the preferred property, where they differ in it."""
+    value = PROPERTIES[preferred]
     found: list[dict[str, Any]] = []
     for row, texts in zip(rows, drawn, strict=True):
-        ranked = sorted(texts, key=lambda text: style_and_fact(text, row.answer))
+        ranked = sorted((text for text in texts if text.strip()), key=lambda text: value(text, row.answer))
         worst, best = ranked[0], ranked[-1]
-        if style_and_fact(best, row.answer) > style_and_fact(worst, row.answer) and worst.strip():
+        if value(best, row.answer) > value(worst, row.answer):
             sides = {"chosen": best, "rejected": worst}
             answered = {side: [{"role": "assistant", "content": text}] for side, text in sides.items()}
             found.append({"prompt": [message.to_dict() for message in row.prompt], **answered})
@@ -136,6 +145,8 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--rates", type=float, nargs="+", default=[5e-6, 5e-5, 5e-4])
     parser.add_argument("--epochs", type=float, default=1.0)
+    parser.add_argument("--prefer", choices=PROPERTIES, default="score")
+    parser.add_argument("--prompts", type=int, default=1000, help="training and validation prompts, at most")
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
@@ -145,6 +156,7 @@ def main() -> None:
     info = read_model(Path(spec["model"]["path"]), spec["model"]["name"])
     chat = load_chat(info)
     parts = {role: list(examples(spec["data"][role]["path"])) for role in ("train", "validation", "test")}
+    parts |= {role: parts[role][: args.prompts] for role in ("train", "validation")}
     args.out.mkdir(parents=True, exist_ok=True)
 
     def load(folder: Path) -> Any:
@@ -157,24 +169,26 @@ def main() -> None:
         files[role] = args.out / f"{role}.jsonl"
         if files[role].is_file():
             continue
-        made = pairs(parts[role], sample(model, chat, parts[role], args.samples, args.seed))
+        made = pairs(parts[role], sample(model, chat, parts[role], args.samples, args.seed), args.prefer)
         files[role].write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made), "utf-8")
         print(
             f"{role}: {len(made)} pairs from {len(parts[role])} prompts, {time.monotonic() - began:.0f} s", flush=True
         )
     test = parts["test"]
     before = greedy(model, chat, test)
-    scores = {name: [score(text, row.answer) for text, row in zip(before, test, strict=True)]
-              for name, score in (("score", style_and_fact), ("style", style), ("fact", fact))}  # fmt: skip
-    print(f"before: score {np.mean(scores['score']):.3f}, style {np.mean(scores['style']):.3f}, "
-          f"fact {np.mean(scores['fact']):.3f} on {len(test)} test prompts")  # fmt: skip
+    scores = {
+        name: [value(text, row.answer) for text, row in zip(before, test, strict=True)]
+        for name, value in PROPERTIES.items()
+    }
+    means = ", ".join(f"{name} {np.mean(values):.3f}" for name, values in scores.items())
+    print(f"before: {means} on {len(test)} test prompts", flush=True)
     for rate in args.rates:
         folder = args.out / f"rate-{rate:g}-{args.epochs:g}-{time.time_ns()}"
         train(folder, args.run, files, rate, args.epochs)
         after = greedy(load(folder / "adapter"), chat, test)
         told: list[str] = []
-        for name, score in (("score", style_and_fact), ("style", style), ("fact", fact)):
-            now = [score(text, row.answer) for text, row in zip(after, test, strict=True)]
+        for name, value in PROPERTIES.items():
+            now = [value(text, row.answer) for text, row in zip(after, test, strict=True)]
             told.append(f"{name} {np.mean(now):.3f} {difference(scores[name], now)}")
         print(f"rate {rate:g}: " + "; ".join(told), flush=True)
 

@@ -67,9 +67,12 @@ def find_origin(text: str) -> Origin:
         )
     if whole:
         return Origin(run.id, run.name, "model", weights, str(weights))
-    base = str((spec.get("model") or {}).get("path") or recipe.model)
+    model = spec.get("model") or {}
+    base = str(model.get("path") or recipe.model)
     lora = _lora(_settings(weights), weights)
-    return Origin(run.id, run.name, "adapter", weights, _named(base), recipe.quantises, lora)
+    return Origin(
+        run.id, run.name, "adapter", weights, _named(base, str(model.get("name") or "")), recipe.quantises, lora
+    )
 
 
 def with_origin(recipe: Recipe) -> tuple[Recipe, Origin | None]:
@@ -103,8 +106,10 @@ def with_origin(recipe: Recipe) -> tuple[Recipe, Origin | None]:
     return recipe.model_copy(update=changes), origin
 
 
-def _named(base: str) -> str:
-    """``starter`` for the bundled model's folder, wherever the program is installed; another name as it is."""
+def _named(base: str, name: str = "") -> str:
+    """What to call the model in the folder `base`: `name`, or ``starter``, where that is the same; else the folder."""
+    if name and not Path(name).is_absolute() and _same(name, base):
+        return name
     return "starter" if base and Path(base) == STARTER else base
 
 
