@@ -23,6 +23,7 @@ from core.judging.training import ARMS, training_judging, with_prompts
 from core.judging.used import used_prompts
 from core.judging.votes import read_votes
 from core.recipe import load_recipe
+from core.resuming import differences
 from core.rounds import ancestors, chain, rounds, trained_on
 from core.runs.folder import RunFolder
 from tests.e2e.test_train import here  # noqa: F401
@@ -90,6 +91,8 @@ def test_the_loop_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: 
     warned: list[str] = []
     second = core.submit.submit(recipe, source=out, changes=changes, warn=warned.append)
     assert any("few for dpo" in line for line in warned)
+    # What the start decided does not count as a change of run.yaml.
+    assert differences(second).refused == []
     assert here(second.path) == 0, verdict(second.path)
     assert abs(events(second.path, "step")[0]["loss"] - math.log(2)) < 1e-4
     settings = read_json(second.path / "adapter" / "adapter_config.json")
