@@ -12,7 +12,6 @@ from core.text import cells, shorten, visible
 if TYPE_CHECKING:
     from core.judging.results import Part, Results
     from core.judging.statistics.prompts import Habit
-    from core.judging.statistics.ranking import Bound
 
 # So much of a long list is printed; --json has all of it.
 _MOST_JUDGES = _MOST_DISAGREEMENTS = 10
@@ -89,18 +88,9 @@ def _many(found: Results) -> list[str]:
         for rank, (side, bound) in enumerate(ranking.strengths.items(), 1):
             score, count = found.totals[side]
             name = f"{rank:>2}  {shorten(found.label(side), _NAME)}"
-            rows.append((name, f"{bound.value:+.2f}", interval(bound), f"{percent(score)} %", f"{count:,}"))
+            rows.append((name, f"{bound.value:+.2f}", wording.bounds(bound), f"{percent(score)} %", f"{count:,}"))
         told += table(rows)
     return told
-
-
-def interval(bound: Bound) -> str:
-    """The interval of a strength; an open end is said so."""
-    if bound.low is None and bound.high is None:
-        return "–"
-    low = "no bound" if bound.low is None else f"{bound.low:+.2f}"
-    high = "no bound" if bound.high is None else f"{bound.high:+.2f}"
-    return f"{low} to {high}"
 
 
 def _rates(found: Results) -> list[str]:
@@ -125,7 +115,7 @@ def _habits(found: Results) -> list[str]:
         rows.append((f"{found.label(found.candidate)} on the left won:", each))
     if found.ranking and found.ranking.order:
         order = found.ranking.order
-        rows.append(("advantage of the left:", f"{order.value:+.2f} (95 % interval {interval(order)})"))
+        rows.append(("advantage of the left:", f"{order.value:+.2f} (95 % interval {wording.bounds(order)})"))
     rows.append(("longer answer won:", habit_text(found.longer)))
     if len(found.lengths) and len(found.sides) <= _MOST_SIDES:
         mean = ", ".join(f"{found.label(side)} {length:,.0f}" for side, length in found.lengths.items())

@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def judge_lock(folder: Path, judge: str) -> Lock:
 
 
 @contextmanager
-def session_lock(folder: Path) -> Iterator[None]:
+def session_lock(folder: Path) -> Generator[None]:
     """Hold the lock under which the session is begun, lengthened or set aside.
 
     Raises:

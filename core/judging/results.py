@@ -315,12 +315,19 @@ class Results:
 
     @cached_property
     def ranking(self) -> Ranking | None:
-        """Bradley-Terry over more than two sides; None for two."""
+        """Bradley-Terry over more than two sides, with intervals; None for two."""
         if self.two:
             return None
         from core.judging.statistics.ranking import ranking
 
         return ranking(self.scored)
+
+    @cached_property
+    def order(self) -> list[str]:
+        """The sides of more than two, strongest first, without the work of intervals; empty without common order."""
+        from core.judging.statistics.ranking import ranking
+
+        return list(ranking(self.scored, resamples=0).strengths)
 
     def label(self, side: str) -> str:
         """What a side is called in a sentence: base and tuned are, others by their name."""

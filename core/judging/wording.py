@@ -11,6 +11,7 @@ from core.judging.statistics.stopping import target
 if TYPE_CHECKING:
     from core.judging.rater import Rated
     from core.judging.results import Results
+    from core.judging.statistics.ranking import Bound
 
 ADVISED_KAPPA = 0.4
 """Under it agreement is at most fair: J. R. Landis and G. G. Koch, Biometrics 33 (1977) 159–174."""
@@ -21,6 +22,15 @@ def share_text(share: Share | None) -> str:
     if share is None:
         return "–"
     return f"{percent(share.value)} % (95 % interval {percent(share.low)}–{percent(share.high)} %)"
+
+
+def bounds(bound: Bound) -> str:
+    """The interval of a strength, ``-0.61 to -0.08``; an open end is said so, and a dash where there is none."""
+    if bound.low is None and bound.high is None:
+        return "–"
+    low = "no bound" if bound.low is None else f"{bound.low:+.2f}"
+    high = "no bound" if bound.high is None else f"{bound.high:+.2f}"
+    return f"{low} to {high}"
 
 
 def headline(found: Results) -> str:
@@ -54,12 +64,10 @@ def verdict(found: Results) -> str:
 
 
 def _ranked(found: Results) -> str:
-    ranking = found.ranking
-    assert ranking is not None
-    judged = f"{len(found.scored):,} judgements of {ranking.prompts:,} prompts"
-    if not ranking.strengths:
+    judged = f"{len(found.scored):,} judgements of {len({each.prompt for each in found.scored}):,} prompts"
+    if not found.order:
         return f"{len(found.sides)} sides without a common order, from {judged}"
-    first, second = list(ranking.strengths)[:2]
+    first, second = found.order[:2]
     return f"{found.label(first)} is first of {len(found.sides)}, {found.label(second)} second, from {judged}"
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from core.evaluation.result import read_result
-from core.judging.results import results
+from core.judging import wording
+from core.judging.results import Results, results
 from core.judging.session import load
-from core.judging.statistics import p_value, percent
+from core.judging.statistics import p_value
 from core.judging.votes import read_votes
 from core.report.blocks import Block, Figure, Heading, Table, Text, Verbatim
 from core.report.curves import Line, curves
@@ -127,21 +128,31 @@ def _judgements(view: RunView) -> Iterator[Block]:
         return
     yield Heading("Judgements")
     yield Text(found.verdict(), strong=True)
+    yield from _ranked(found) if found.ranking else _two_sides(found)
+    for sentence in (wording.stopping(found), wording.length(found), *found.cautions()):
+        if sentence:
+            yield Text(sentence)
+
+
+def _ranked(found: Results) -> Iterator[Block]:
+    strengths = found.ranking.strengths if found.ranking else {}
+    rows = [(found.label(side), f"{bound.value:+.2f}", wording.bounds(bound)) for side, bound in strengths.items()]
+    if rows:
+        yield Table(("", "strength (log-odds)", "95 % interval"), tuple(rows))
+
+
+def _two_sides(found: Results) -> Iterator[Block]:
+    candidate, baseline = found.label(found.candidate), found.label(found.baseline)
     yield Table(
         ("", "pairs"),
         (
-            ("tuned won", str(found.wins)), ("base won", str(found.losses)), ("ties", str(found.ties)),
+            (f"{candidate} won", str(found.wins)), (f"{baseline} won", str(found.losses)), ("ties", str(found.ties)),
             ("both bad", str(found.both_bad)), ("not judged", str(found.left)),
         ),
     )  # fmt: skip
     if found.share is not None:
-        low, high = percent(found.share.low), percent(found.share.high)
-        yield Text(
-            f"Tuned's share of decisive pairs: {percent(found.share.value)} % (95 % interval {low}–{high} %), "
-            f"sign test p {p_value(found.p)}."
-        )
-    for caution in found.cautions():
-        yield Text(caution)
+        share = f"{candidate}'s share of decisive pairs: {wording.share_text(found.share)}"
+        yield Text(f"{share[:1].upper()}{share[1:]}, sign test p {p_value(found.p)}.")
 
 
 def _samples(view: RunView) -> Iterator[Block]:

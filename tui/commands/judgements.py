@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import DiapasonError, UsageError
@@ -32,6 +33,11 @@ def register(subparsers: Any) -> None:
         help="votes made elsewhere: columns prompt, left, right, winner (left, right, tie or both_bad); also judge, "
         "left_length, right_length (characters); further columns are slices",
     )
+    parser.add_argument(
+        "--by",
+        metavar="FIELD",
+        help="slice by one field: a column of the votes, or label, language or a field of the run's test rows",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run)
 
@@ -40,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the results.
 
     Raises:
-        UsageError: for both or neither of a target and --votes, or a file of votes that cannot be counted.
+        UsageError: for both or neither of a target and --votes, a file of votes that cannot be counted, or a field
+            that nothing has.
         DiapasonError: where there is no such run, or nothing was judged on it.
     """
     from tui.judgements_view import lines
@@ -50,7 +57,11 @@ def run(args: argparse.Namespace) -> int:
             "a run or --votes is wanted, one of them",
             hint="`diapason judgements last`, or `diapason judgements --votes votes.csv`.",
         )
-    about, found = _of_file(args.votes) if args.votes is not None else _of_run(args.target)
+    run, about, found = _of_file(args.votes) if args.votes is not None else _of_judging(args.target)
+    if args.by is not None:
+        from core.judging.slices import by_field
+
+        found = by_field(found, args.by, run)
     if args.json:
         print(json.dumps({"schema": 1, **about, **found.to_json()}, indent=2))
     else:
@@ -58,15 +69,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _of_file(given: str) -> tuple[dict[str, str], Results]:
+def _of_file(given: str) -> tuple[Path | None, dict[str, str], Results]:
     from core.judging.results import results_of
     from core.judging.votes_file import read_votes_file
 
     path = expand(given)
-    return {"votes": str(path)}, results_of(read_votes_file(path))
+    return None, {"votes": str(path)}, results_of(read_votes_file(path))
 
 
-def _of_run(target: str) -> tuple[dict[str, str], Results]:
+def _of_judging(target: str) -> tuple[Path | None, dict[str, str], Results]:
     from core.judging.place import find_judging
     from core.judging.results import results
     from core.judging.session import load
@@ -79,4 +90,4 @@ def _of_run(target: str) -> tuple[dict[str, str], Results]:
             "nothing was judged on this run yet", where=judging.name, hint=f"`{judging.command}` begins it."
         )
     about = {"run": judging.run.name} if judging.run else {"judging": judging.name}
-    return about, results(session, read_votes(session))
+    return judging.run, about, results(session, read_votes(session))

@@ -12,6 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import Key, Resize
+from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from core.errors import DiapasonError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # A held key repeats about 30 times a second; a key this soon after another one is no decision.
 DEBOUNCE_SECONDS = 0.15
+# The next pair is laid out when this one has been drawn, so that the two do not compete.
+_AHEAD_SECONDS = 0.25
 # The stopping target is told for so many votes at a time; nine in a row are the fewest that are enough.
 _TARGET_STEP = 10
 
@@ -76,6 +79,7 @@ class JudgeScreen(AfterScreen):
         self._pressed: float | None = None
         # The verdict that was pressed before both answers had been on the screen to their ends.
         self._unsure: str | None = None
+        self._ahead: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         """The pair, a line for a note, and a page for all else."""
@@ -162,7 +166,9 @@ class JudgeScreen(AfterScreen):
             self.query_one("#note", Input).value = visible(self.desk.note_of(pair))
         self.draw_top(more)
         self.refresh_keys()
-        self.call_after_refresh(self._look_ahead)
+        if self._ahead is not None:
+            self._ahead.stop()
+        self._ahead = self.set_timer(_AHEAD_SECONDS, self._look_ahead)
 
     def _look_ahead(self) -> None:
         """Lay out the pair that comes next while this one is read."""
@@ -193,11 +199,9 @@ class JudgeScreen(AfterScreen):
         from core.judging.statistics.stopping import enough
 
         assert self.desk is not None
-        arms = self.desk.session.arms
-        if len(arms) > 2:
-            return False
-        wins = self.desk.wins()
-        return enough(wins.get(arms[0], 0), wins.get(arms[1], 0))
+        arms, wins = self.desk.session.arms, self.desk.wins()
+        first, second = (wins.get(arm, 0) for arm in arms[:2])
+        return len(arms) == 2 and enough(first, second)
 
     def on_key(self, event: Key) -> None:
         """Keep the time of the key for the action that it leads to; a capital letter toggles its reason."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
@@ -44,6 +46,9 @@ class AnswerView(ScrollView, can_focus=False):
         seen: whether its end has been on the screen since `show`.
     """
 
+    class LaidOut(Message):
+        """The answer has lines for its present width."""
+
     def __init__(self, *, id: str, title: str) -> None:
         super().__init__(id=id, classes="panel answer")
         self.title = title
@@ -67,6 +72,7 @@ class AnswerView(ScrollView, can_focus=False):
 
     def _lay_out(self) -> None:
         width = self.scrollable_content_region.width
+        self._lines = []
         if width <= 0:
             return
         if not self._text.strip():
@@ -77,11 +83,17 @@ class AnswerView(ScrollView, can_focus=False):
             self._lines = plain_lines(self._text, width) if self._plain else markdown_lines(self._text, width)
         self.virtual_size = Size(width, len(self._lines))
         self.refresh()
+        self.post_message(self.LaidOut())
+
+    @property
+    def laid_out(self) -> bool:
+        """Whether there are lines to show; an answer that is zoomed away has none to wait for."""
+        return bool(self._lines) or not self.display
 
     def mark_seen(self) -> None:
         """Note whether the end is in view, and say on the frame where it is not."""
         below = len(self._lines) - self.scroll_offset.y - self.scrollable_content_region.height
-        if self.display and self.scrollable_content_region.height > 0 and below <= 0:
+        if self._lines and self.display and self.scrollable_content_region.height > 0 and below <= 0:
             self.seen = True
         self.border_subtitle = f"pgdn: {below} more ▼" if below > 0 else ""
 
@@ -229,9 +241,10 @@ class PairView(Vertical):
     def _mark_more(self) -> None:
         for side in self.sides:
             side.mark_seen()
-        if self.drawn_at is None:
+        if self.drawn_at is None and all(side.laid_out for side in self.sides):
             self.drawn_at = time.monotonic()
 
+    @on(AnswerView.LaidOut)
     def on_resize(self) -> None:
         """The frames hold more or less now."""
         self.mark_more()

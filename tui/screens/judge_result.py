@@ -110,7 +110,7 @@ def _ranked(found: Results, width: int) -> list[Span]:
         name = shorten(visible(found.label(side)), _RANKED_WIDTH)
         spans.append((f"{rank:>2}  {name}{' ' * (_RANKED_WIDTH - cells(name))}", "$foreground"))
         spans.append((f"{bound.value:>+8.2f}  ", "bold"))
-        spans.append((f"{judgements_view.interval(bound):>16}  ", "$text-muted"))
+        spans.append((f"{wording.bounds(bound):>16}  ", "$text-muted"))
         spans += _strength(bound, scale, room)
         spans.append(("\n", ""))
     more = len(ranking.strengths) - _MOST_RANKED

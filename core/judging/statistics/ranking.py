@@ -101,13 +101,15 @@ def ranking(judgements: Sequence[Judgement], resamples: int = RESAMPLES) -> Rank
     import numpy as np
 
     table = _table(judgements)
+    if not table.sides:
+        return Ranking({}, None, {}, (), 0)
     score, count = table.sums()
     rates = _rates(table.sides, score[0], count[0])
     parts = _parts(count[0] > 0, directed=False)
     if len(parts) > 1:
         groups = "; ".join(", ".join(table.sides[each] for each in part) for part in parts)
         told = f"the sides fall into groups that never met, so that they have no common scale: {groups}"
-        return Ranking({}, None, rates, (told,) if len(table.sides) else (), table.prompts)
+        return Ranking({}, None, rates, (told,), table.prompts)
     problems: list[str] = []
     ordered = _tells_order(count[0])
     if not ordered:
