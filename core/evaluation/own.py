@@ -23,9 +23,8 @@ import numpy as np
 from core.errors import DiapasonError, UsageError
 from core.evaluation.metrics import Floats, References, Table, all_references, mean_table
 
-RESAMPLES = 200
-"""Of an evaluate.Metric, which computes anew for each: B. Efron and R. Tibshirani (1993), section 6.4, find 50 to 200
-enough for a standard error."""
+RESAMPLES = 1000
+"""Of an evaluate.Metric: fewer, as it computes anew for each of them."""
 _HINT = "The file has score(prediction, reference) -> float, or a class that is an evaluate.Metric."
 
 

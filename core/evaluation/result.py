@@ -129,6 +129,12 @@ class EvaluationResult:
         return next((arm for arm in self.arms if arm.name == name), None)
 
     @property
+    def failed(self) -> dict[str, str]:
+        """The arms that could not answer, and why."""
+        found = self.document.get("failed")
+        return {str(arm): str(why) for arm, why in found.items()} if isinstance(found, dict) else {}
+
+    @property
     def tuned(self) -> ArmResult | None:
         """The arm of the run's own tuned model."""
         return next((arm for arm in self.arms if arm.kind == "tuned"), None)

@@ -88,7 +88,8 @@ def compare(
                 continue
             mine, other = tables[arm, metric], tables[against, metric]
             gap = difference(mine.value, other.value, drawn[arm, metric], drawn[against, metric])
-            p, method = gap.p, BOOTSTRAP
+            # Of n rows no paired test by exchange goes below 2 / 2ⁿ; the bootstrap would, on a handful of them.
+            p, method = max(gap.p, min(1.0, 2.0 ** (1 - len(mine.rows)))), BOOTSTRAP
             if mine.binary and other.binary:
                 p, method = mcnemar(mine.rows[:, 0], other.rows[:, 0]), MCNEMAR
             elif tested and (arm, against, metric) in tested:

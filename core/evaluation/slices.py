@@ -32,7 +32,7 @@ from core.runs.folder import RunFolder, list_runs
 from core.starter.score import applies
 
 NONE = "(none)"
-_RESAMPLES = 1000
+_RESAMPLES = 2000
 _MOST_VALUES = 100
 _OLDER = ("style_and_fact", "accuracy", "exact_match")
 

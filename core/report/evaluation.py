@@ -30,6 +30,8 @@ def evaluation_blocks(result: EvaluationResult) -> Iterator[Block]:
         yield Text(told, strong=True)
     for line in found.lines if found else ():
         yield Text(line)
+    for arm, why in result.failed.items():
+        yield Text(f"The arm {arm} failed: {why}")
     yield Text(_rows(result))
     yield _scores(result)
     if result.comparisons:

@@ -35,7 +35,7 @@ def test_intervals_cover_and_pairs_stay_paired() -> None:
     gap = difference(tables["better"].value, tables["worse"].value, drawn["better"], drawn["worse"])
     # The rows differ wildly, the pairs not at all.
     assert gap.low == pytest.approx(0.1) and gap.high == pytest.approx(0.1)
-    assert gap.p == pytest.approx(2 / 2001)
+    assert gap.p == pytest.approx(2 / 10_001)
     assert difference(1, 1, drawn["worse"], drawn["worse"]).p == 1
 
 

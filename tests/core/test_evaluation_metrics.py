@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 from core.errors import DiapasonError, UsageError
 from core.evaluation import checks, classes, metrics, overlap
 from core.evaluation.catalog import Rows, check_metrics, default_names, measure, names, primary_of, split_names
-from core.evaluation.own import OwnMetric
 from core.evaluation.result import METRICS
 
 SAID = [
@@ -147,7 +145,8 @@ def test_losses_are_means_over_tokens_and_bytes_not_rows() -> None:
     assert metrics.bits_per_byte_table([2.0, 30.0], [4, 12]).value == pytest.approx(2 / math.log(2))
 
 
-def test_json_patterns_and_lengths() -> None:
+def test_json_patterns_and_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_SECONDS", 0.2)
     said = ['{"a": 1}', "[NaN]", "```json\n{}\n```", ' "text" ', "{", "[" * 5000]
     assert checks.json_valid_table(said).rows[:, 0].tolist() == [1, 0, 0, 1, 0, 0]
     assert checks.pattern("^a.c$")(["abc", "abcd", "a\nc"]).value == pytest.approx(1 / 3)
@@ -202,6 +201,21 @@ def test_defaults_follow_the_task_and_the_rows() -> None:
     assert primary_of("f1", found, "style", ["chrf"]) == ("macro_f1", "named beforehand")
 
 
+EVALUATE = """
+import datasets
+import evaluate
+
+class Own(evaluate.Metric):
+    def _info(self):
+        text = datasets.Value("string")
+        features = datasets.Features({"predictions": text, "references": text})
+        return evaluate.MetricInfo(description="", citation="", inputs_description="", features=features)
+
+    def _compute(self, predictions, references):
+        same = [a == b for a, b in zip(predictions, references)]
+        return {"share": sum(same) / len(same), "squared": (sum(same) / len(same)) ** 2, "told": "no number"}
+"""
+
 MODULES = """
 import json, sys
 from pathlib import Path
@@ -219,13 +233,28 @@ for path in sorted((Path(metrics.__file__).parent / "modules").glob("[a-z]*.py")
     found.update(module.compute(predictions=rows[0], references=rows[1], **given.get(path.stem, {})))
     if path.stem == "bleu":
         found["bleu of two"] = module.compute(predictions=said, references=[[text, "x"] for text in wanted])["bleu"]
-print(json.dumps(found))
+
+from core.errors import DiapasonError
+from core.evaluation.catalog import Rows, measure
+from core.evaluation.significance import scored
+tables = measure(sys.argv[2]).tables(Rows(["a", "b", "c", "d"] * 5, [["a"], ["b"], ["x"], ["x"]] * 5))
+values, drawn = scored({("a", name.partition("#")[2]): table for name, table in tables.items()})
+try:
+    measure(sys.argv[3]).tables(Rows(["a"], [["a"]]))
+    told = ""
+except DiapasonError as error:
+    told = str(error)
+draws = [len(scores) for scores in drawn.values()]
+print(json.dumps([found, {name: list(value.values()) for (_, name), value in values.items()}, draws, told]))
 """
 
 
-def test_the_modules_load_by_path_without_a_hub(tmp_path: Path) -> None:
+def test_the_modules_and_an_own_one_load_by_path_without_a_hub(tmp_path: Path) -> None:
+    mine, broken = tmp_path / "mine.py", tmp_path / "broken.py"
+    mine.write_text(EVALUATE)
+    broken.write_text(EVALUATE.replace("same = [", "same = 1 / 0, ["))
     result = subprocess.run(
-        [sys.executable, "-c", MODULES, json.dumps([SAID, WANTED, [2.0, 30.0], [1, 9]])],
+        [sys.executable, "-c", MODULES, json.dumps([SAID, WANTED, [2.0, 30.0], [1, 9]]), str(mine), str(broken)],
         env={**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "HF_EVALUATE_OFFLINE": "1"},
         capture_output=True,
         text=True,
@@ -238,7 +267,12 @@ def test_the_modules_load_by_path_without_a_hub(tmp_path: Path) -> None:
     expected = {key: table.value for name in wanted for key, table in measure(name).tables(rows).items()}
     expected |= {"length": 0.4, "regex_match": 0.2}
     expected["bleu of two"] = overlap.bleu_table(SAID, [[text, "x"] for text in WANTED]).value
-    assert json.loads(result.stdout) == pytest.approx(expected)
+    found, values, draws, told = json.loads(result.stdout)
+    assert found == pytest.approx(expected)
+    # An evaluate.Metric computes anew for each resample: fewer of them.
+    assert {name: value for name, (value, _, _) in values.items()} == {"share": 0.5, "squared": 0.25}
+    assert draws == [1000, 1000] and values["share"][1] < 0.4 < 0.6 < values["share"][2]
+    assert f"{broken}:12: this metric fails: ZeroDivisionError" in told
 
 
 def own(tmp_path: Path, text: str) -> Path:
@@ -274,33 +308,3 @@ def test_a_broken_own_metric_is_told_with_its_line(tmp_path: Path, text: str, to
     with pytest.raises(DiapasonError, match=told) as caught:
         measure(str(own(tmp_path, text))).tables(Rows(["a"], [["b"]]))
     assert "Traceback" not in str(caught.value)
-
-
-EVALUATE = """
-import datasets
-import evaluate
-
-class Own(evaluate.Metric):
-    def _info(self):
-        text = datasets.Value("string")
-        features = datasets.Features({"predictions": text, "references": text})
-        return evaluate.MetricInfo(description="", citation="", inputs_description="", features=features)
-
-    def _compute(self, predictions, references):
-        same = [a == b for a, b in zip(predictions, references)]
-        return {"share": sum(same) / len(same), "squared": (sum(same) / len(same)) ** 2, "told": "no number"}
-"""
-
-
-def test_an_own_metric_may_be_an_evaluate_metric(tmp_path: Path) -> None:
-    from core.evaluation.significance import scored
-
-    path = own(tmp_path, EVALUATE)
-    found: Any = measure(str(path)).tables(Rows(["a", "b", "c", "d"] * 5, [["a"], ["b"], ["x"], ["x"]] * 5))
-    assert {name: table.value for name, table in found.items()} == {f"{path}#share": 0.5, f"{path}#squared": 0.25}
-    values, drawn = scored({("a", name): table for name, table in found.items()})
-    assert len(drawn["a", f"{path}#share"]) == 200
-    assert values["a", f"{path}#share"]["low"] < 0.4 < 0.6 < values["a", f"{path}#share"]["high"]
-    broken = own(tmp_path, EVALUATE.replace("same = [", "same = 1 / 0, ["))
-    with pytest.raises(DiapasonError, match=r"own.py:12: this metric fails: ZeroDivisionError"):
-        OwnMetric(broken).tables(["a"], [["a"]])

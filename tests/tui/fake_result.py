@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
+from core.evaluation.result import METRICS
+
+PRIMARY = "bleu"
 ARMS = ("base", "few-shot:5", "tuned")
 _VALUES = {
     "loss": (2.412, 1.903, 0.871),
@@ -25,28 +29,38 @@ def fake_result(rows: int = 120) -> dict[str, Any]:
                 metric: {"value": values[place], "low": values[place] * 0.94, "high": values[place] * 1.05}
                 for metric, values in _VALUES.items()
             },
+            "kind": name.partition(":")[0],
             "seconds": 31.0,
             "tokens": 3400,
             "prompt_tokens": 9100,
+            "cut": 3 if name == "base" else 0,
+            "peak_memory_bytes": 812_000_000,
+            "price": None,
+            "per_1000": {"prompt_tokens": 75_833, "tokens": 28_333, "seconds": 258.3, "money": None},
         }
         for place, name in enumerate(ARMS)
     ]
     comparisons = [
         {
-            "arm": "tuned",
-            "against": against,
+            "arm": ARMS[place],
+            "against": ARMS[against],
             "metric": metric,
-            "difference": values[2] - values[place],
-            "low": (values[2] - values[place]) * 1.1,
-            "high": (values[2] - values[place]) * 0.9,
-            "p": 0.00005 if metric != "exact_match" else 0.21,
+            "difference": values[place] - values[against],
+            "low": values[place] - values[against] - 0.1 * abs(values[place] - values[against]),
+            "high": values[place] - values[against] + 0.1 * abs(values[place] - values[against]),
+            "p": 0.00001 if metric != "exact_match" else 0.11,
+            "p_corrected": 0.00005 if metric != "exact_match" else 0.21,
+            "method": "exact McNemar" if metric == "exact_match" else "paired bootstrap",
+            "family": "primary" if metric == PRIMARY else "other",
         }
         for metric, values in _VALUES.items()
-        for place, against in enumerate(ARMS[:2])
+        for place, against in ((2, 0), (2, 1), (1, 0))
     ]
     return {
         "schema": 1, "rows": rows, "refused": 2, "too_long": 0, "task": "style", "arms": arms,
         "comparisons": comparisons, "weights": 12345,
+        "primary_metric": {"name": PRIMARY, "why": "the default for style"},
+        "measured": {name: asdict(METRICS[name]) for name in sorted(_VALUES, key=lambda name: name != PRIMARY)},
         "data": {"path": "test.jsonl", "format": "chat", "sha256": "0" * 64},
     }  # fmt: skip
 

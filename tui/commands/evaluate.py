@@ -115,7 +115,7 @@ def show(result: EvaluationResult, folder: RunFolder, args: argparse.Namespace) 
         blocks += [Heading(f"By {args.by}", 3), *slice_blocks(slices)]
     print(as_text(blocks))
     if args.export:
-        print(visible(f"\nWrote {expand(args.export)}"))
+        print("\n" + visible(f"Wrote {expand(args.export)}"))
 
 
 def _wait(job: RunFolder) -> None:

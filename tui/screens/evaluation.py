@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,47 +12,37 @@ from textual.widgets import Static
 
 from core.evaluation.result import EvaluationResult
 from core.evaluation.verdict import answer, headline
-from core.home import expand
-from core.runs.folder import RunFolder, find_run
+from core.runs.folder import RunFolder
 from core.text import shorten, visible
 from tui.format import count
 from tui.screens import evaluation_text as words
-from tui.screens.base import DiapasonScreen
 from tui.screens.evaluation_case import CaseView
 from tui.screens.evaluation_keys import ACTIONS, VIEWS
+from tui.screens.evaluation_pages import ViewsScreen
 from tui.screens.evaluation_state import Case, Evaluation, EvaluationReader
 from tui.widgets.page import Page
 from tui.widgets.rows import RowList
-
-if TYPE_CHECKING:
-    from core.evaluation.slices import SliceScores
 
 EVERY_SECONDS = 1.0
 FILTERS = ("differ", "better", "worse", "all")
 
 
-class EvaluationScreen(DiapasonScreen):
+class EvaluationScreen(ViewsScreen):
     """The arms of one run side by side, then the rows, or another view of them."""
 
     CSS_PATH = "evaluation.tcss"
     HELP = (
-        "Is tuning better than a good prompt, on what, for whom, and how sure are we? All arms answered the same test "
-        "rows. The top line compares tuned with the best arm without tuning on the primary metric (★). ▲ ▼: surely "
-        "better or worse, p corrected by Holm. [ and ] choose the two arms whose answers stand side by side."
+        "Is tuning better than a good prompt, on what, for whom, and how sure are we? All arms answered the same "
+        "test rows. The top line compares tuned with the best arm without tuning on the primary metric (★). ▲ ▼: "
+        "surely better or worse, p corrected by Holm. [ and ] choose the two arms whose answers stand side by side."
     )
     ACTIONS = ACTIONS
 
     def __init__(self, run: RunFolder | str) -> None:
-        super().__init__()
-        self.folder = find_run(run) if isinstance(run, str) else run
+        super().__init__(run)
         self._reader = EvaluationReader(self.folder)
         self._reading = False
         self._filter = FILTERS[0]
-        self._view = VIEWS[0]
-        self._arms = ("", "")
-        self._slices: tuple[list[str], SliceScores | None] | None = None
-        self._by: str | None = None
-        self.found: Evaluation | None = None
 
     def compose_body(self) -> ComposeResult:
         """The answer, the table, what the metric under the cursor says, the rows; or one of the other views."""
@@ -73,11 +62,6 @@ class EvaluationScreen(DiapasonScreen):
         self.add_class("-empty")
         self.call_after_refresh(self._read)
         self.set_interval(EVERY_SECONDS, self._read)
-
-    @property
-    def result(self) -> EvaluationResult | None:
-        """The result that is shown."""
-        return self.found.result if self.found else None
 
     # -- reading, in a thread -----------------------------------------------------------------------------
 
@@ -135,9 +119,8 @@ class EvaluationScreen(DiapasonScreen):
             Content.styled(visible(told), "$accent"), Content.styled(shorten(self.folder.name, 20), "$text-muted")
         )
         text = words.answer_text(result, short=self.has_class("-narrow"))
-        static = self.query_one("#answer", Static)
-        static.update(text)
-        static.display = bool(text)
+        self.query_one("#answer", Static).update(text)
+        self.set_class(not text, "-no-answer")
 
     def _draw_state(self, found: Evaluation) -> None:
         state = self.query_one("#state", Static)
@@ -164,8 +147,10 @@ class EvaluationScreen(DiapasonScreen):
             return
         left, right = self._arms
         cases = self._cases(found)
-        names = {"differ": "rows that differ most", "better": f"rows: {right} better", "worse": f"rows: {right} worse",
-                 "all": "rows"}  # fmt: skip
+        names = {
+            "differ": "rows that differ most", "all": "rows",
+            "better": f"rows: {right} better", "worse": f"rows: {right} worse",
+        }  # fmt: skip
         panel = self.query_one("#list")
         panel.border_title = visible(f"{count(len(cases))} {names[self._filter]}")
         panel.border_subtitle = visible(f"{shorten(right, 16)} − {shorten(left, 16)}, nats a token")
@@ -205,104 +190,17 @@ class EvaluationScreen(DiapasonScreen):
         result = self.result
         if result is None or key is None:
             return
-        most = 2 if self.has_class("-narrow") else 8
-        detail = words.metric_detail(result, key.removeprefix("metric:"), most)
-        self.query_one("#about", Static).update(Content("\n").join([detail, words.footnote(result)]))
+        metric, narrow = key.removeprefix("metric:"), self.has_class("-narrow")
+        detail = words.metric_detail(result, metric, 2 if narrow else 8)
+        lines = [detail] if narrow else [detail, words.footnote(result)]
+        self.query_one("#about", Static).update(Content("\n").join(lines))
 
     def _show_case(self) -> None:
         found, key = self.found, self.query_one("#cases", RowList).current
         case = next((item for item in found.cases if f"case:{item.row}" == key), None) if found else None
         self.query_one("#case", CaseView).show(case, *self._arms)
 
-    def _show_view(self, view: str) -> None:
-        self._view = view
-        self.remove_class("-open")
-        self.set_class(view != VIEWS[0], "-page")
-        if view == VIEWS[0]:
-            self.query_one("#metrics").focus()
-            return
-        page = self.query_one("#page", Page)
-        page.focus()
-        page.scroll_home(animate=False)
-        self.call_after_refresh(self._draw_page)
-
-    def _draw_page(self) -> None:
-        """The view that is chosen, for the width that there is."""
-        result = self.result
-        page = self.query_one("#page", Page)
-        page.border_title = f"{VIEWS.index(self._view) + 1} {self._view}"
-        width = page.scrollable_content_region.width
-        if result is None or self._view == VIEWS[0] or not width:
-            return
-        page.show(self._page(result, width))
-
-    def _page(self, result: EvaluationResult, width: int) -> Content:
-        from tui.screens import evaluation_views as views
-
-        if self._view == "intervals":
-            key = self.query_one("#metrics", RowList).current
-            return views.intervals(result, key.removeprefix("metric:") if key else result.primary, width)
-        if self._view == "costs":
-            return views.costs(result, width)
-        if self._view == "forgetting":
-            return views.forgetting(result.document["forgetting"], width)
-        if self._view == "classes":
-            return views.classes(result.document["classes"], *self._arms, width)
-        if self._slices is None:
-            self._read_slices()
-            return Content.styled("reading the test rows …", "$text-muted")
-        fields, scores = self._slices
-        if scores is None:
-            told = "The rows have no label, language or field that parts them; b names a field."
-            return Content.styled(told, "$text-muted")
-        return views.slices(scores, fields, width)
-
-    def _read_slices(self) -> None:
-        from core.evaluation.slices import slices_of_run
-
-        by = self._by
-
-        def took(found: tuple[list[str], SliceScores | None]) -> None:
-            self._slices = found
-            self._draw_page()
-
-        def failed(error: BaseException) -> None:
-            self.query_one("#page", Page).show(Content.styled(visible(str(error), newlines=True), "$error"))
-
-        self.background(lambda: slices_of_run(self.folder, by), took, otherwise=failed, group="slices")
-
-    def on_resize(self) -> None:
-        """The texts are made for a width."""
-        if self.result is not None:
-            self.call_after_refresh(self._draw_top)
-            self.call_after_refresh(self._draw_page)
-
     # -- why a key cannot act -----------------------------------------------------------------------------
-
-    def why_no_answers(self) -> str | None:
-        """Answers come from an evaluation."""
-        return None if self.found and self.found.cases else f"{self.folder.name} is not evaluated yet"
-
-    def why_no_pair(self) -> str | None:
-        """Two arms make a pair, three make a choice."""
-        reason = self.why_no_answers()
-        if reason is None and self.result is not None and len(self.result.arms) < 3:
-            reason = "there are no other arms"
-        return reason
-
-    why_no_rows = why_no_intervals = why_no_slices = why_no_costs = why_no_answers
-
-    def why_no_forgetting(self) -> str | None:
-        """General prompts are asked where the evaluation was told to."""
-        return self._why_not_measured("forgetting", "the evaluation asked no general prompts")
-
-    def why_no_classes(self) -> str | None:
-        """Classes are counted where accuracy or F1 is a metric."""
-        return self._why_not_measured("classes", "neither accuracy nor F1 was measured")
-
-    def _why_not_measured(self, name: str, told: str) -> str | None:
-        reason = self.why_no_answers()
-        return reason or (None if self.result and self.result.document.get(name) else told)
 
     def why_not_evaluate(self) -> str | None:
         """Only a completed run, and one evaluation at a time."""
@@ -327,6 +225,12 @@ class EvaluationScreen(DiapasonScreen):
         else:
             super().action_back()
 
+    def on_resize(self) -> None:
+        """The texts are made for a width."""
+        if self.result is not None:
+            self.call_after_refresh(self._draw_top)
+            self.call_after_refresh(self._draw_page)
+
     def action_judge(self) -> None:
         """Judge pairs."""
         self.diapason.open("judge", run=self.folder)
@@ -348,49 +252,6 @@ class EvaluationScreen(DiapasonScreen):
         self.add_class("-open")
         self.query_one("#right").focus()
 
-    def action_next_view(self) -> None:
-        """The next view that this evaluation has."""
-        at = VIEWS.index(self._view)
-        order = [*VIEWS[at + 1 :], *VIEWS[: at + 1]]
-        self._show_view(next(view for view in order if getattr(self, f"why_no_{view}")() is None))
-
-    def action_show_rows(self) -> None:
-        """The table and the rows."""
-        self._show_view("rows")
-
-    def action_show_intervals(self) -> None:
-        """Each arm's interval."""
-        self._show_view("intervals")
-
-    def action_show_slices(self) -> None:
-        """By slice."""
-        self._show_view("slices")
-
-    def action_show_costs(self) -> None:
-        """What answers cost."""
-        self._show_view("costs")
-
-    def action_show_forgetting(self) -> None:
-        """General prompts."""
-        self._show_view("forgetting")
-
-    def action_show_classes(self) -> None:
-        """Classes."""
-        self._show_view("classes")
-
-    def action_by(self) -> None:
-        """Ask by which field to slice."""
-        fields = self._slices[0] if self._slices else []
-
-        def chosen(by: str) -> None:
-            self._by, self._slices = by, None
-            self._show_view("slices")
-
-        current = self._slices[1].by if self._slices and self._slices[1] else ""
-        self.ask(
-            "Slices by what?", chosen, value=current, placeholder=", ".join(fields) or "label, language, a field"
-        )
-
     def action_left_arm(self) -> None:
         """The next arm on the left."""
         self._turn(0)
@@ -410,27 +271,6 @@ class EvaluationScreen(DiapasonScreen):
         self._draw_cases()
         self._draw_page()
         self.say(f"{self._arms[0]} beside {self._arms[1]}")
-
-    def action_export(self) -> None:
-        """Ask where to write the result."""
-        place = Path.cwd() / f"{self.folder.name}-evaluation.md"
-        self.ask(
-            "Export to (.csv, .json or .md)", lambda path: self._export(expand(path)), value=str(place), paths=True
-        )
-
-    def _export(self, out: Path, *, replace: bool = False) -> None:
-        from core.report.evaluation import SUFFIXES, save_evaluation
-
-        result = self.result
-        if result is None:
-            return
-        if out.exists() and not replace and out.suffix.lower() in SUFFIXES:
-            self.confirm(
-                f"Replace {out.name}?", lambda: self._export(out, replace=True), detail=str(out), yes="Replace"
-            )
-            return
-        save_evaluation(result, out, replace=replace)
-        self.say(f"wrote {out}")
 
     def action_evaluate(self) -> None:
         """Start an evaluation, after a question where there is a result already."""

@@ -14,15 +14,17 @@ from tui.format import DASH, count, duration
 from tui.screens.evaluation_state import Case
 from tui.widgets.rows import Row
 
-_NAME, _LEAST = 20, 10
+_NAME, _LEAST = 16, 10
 
 
 def answer_text(result: EvaluationResult, *, short: bool) -> Content:
-    """The answer to the question in full, and what a thousand answers cost; `short`: what fits a small terminal."""
+    """The answer in full, and what a thousand answers cost; `short`: the cost alone, below the headline. Before it
+    the arms that failed."""
+    parts: list[Part] = [(visible(f"✗ {arm} failed: {why}") + "\n", "$error") for arm, why in result.failed.items()]
     found = answer(result)
     if found is None:
-        return Content()
-    parts: list[Part] = [(visible(line) + "\n", "") for line in (found.lines[:1] if short else found.lines)]
+        return Content.assemble(*parts).rstrip()
+    parts += [(visible(line) + "\n", "") for line in (() if short else found.lines)]
     costs = [(arm.name, cost_of(arm, memory=not short)) for arm in (found.tuned, found.rival)]
     told = "; ".join(f"{name} {cost}" for name, cost in costs if cost)
     if told:
@@ -69,8 +71,8 @@ def _metric(result: EvaluationResult, metric: str, width: int) -> Content:
     info = result.infos[metric]
     arms = shown_arms(result, width)
     each = _arm_width(len(arms), width)
-    star = " ★" if metric == result.primary and result.corrected else ""
-    name = left(f"{shorten(info.label, _NAME - 5)} {arrow(info)}{star}", _NAME)
+    star = "★" if metric == result.primary and result.corrected else " "
+    name = left(f"{shorten(info.label, _NAME - 2)}{star}{arrow(info)}", _NAME)
     parts: list[Part] = [name]
     for arm in arms:
         value = arm.metrics.get(metric)
@@ -118,14 +120,14 @@ def metric_detail(result: EvaluationResult, metric: str, most: int = 99) -> Cont
         word, style = ("better", "$success") if sure else ("worse", "$error") if sure is False else ("not shown", "")
         parts += [
             "\n",
-            left(f"{item.arm} − {item.against}", 24),
+            left(f"{item.arm} − {item.against}", 22),
             (signed(item.difference, info.decimals).rjust(9), "bold"),
-            (f"  {signed(item.low, info.decimals)} to {signed(item.high, info.decimals)}".ljust(22), "$text-muted"),
+            (f"  {signed(item.low, info.decimals)} to {signed(item.high, info.decimals)}".ljust(20), "$text-muted"),
             (p_words(item.p_corrected).ljust(11), "$text-muted"),
             (word, style or "$text-muted"),
         ]
     if len(found) > most:
-        parts.append((f"\n{len(found) - most} more: 2", "$text-muted"))
+        parts.append((f"\n{len(found) - most} more: key 2", "$text-muted"))
     return Content.assemble(*parts)
 
 

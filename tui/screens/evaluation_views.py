@@ -55,7 +55,7 @@ def _line(low: float, value: float, high: float, least: float, most: float, room
 
 
 def slices(scores: SliceScores, fields: Sequence[str], width: int) -> Content:
-    """The arms by slice on the metric on which tuned and base are compared, with a mark where tuning made it worse."""
+    """The arms by slice on the metric on which tuned and base are compared, marked where tuning made it worse."""
     metric = scores.compared
     info = scores.infos[metric]
     name = max(10, min(24, width // 4))
@@ -70,8 +70,11 @@ def slices(scores: SliceScores, fields: Sequence[str], width: int) -> Content:
     parts: list[Part] = [
         (visible(f"{info.label} {arrow(info)} by {scores.by}\n"), "bold"),
         (told + "\n\n", "$error" if turned else "$text-muted"),
-        left("", name), right("rows", 6, "$text-muted"), *(right(arm, each, "$text-muted") for arm in scores.arms), "\n",
-    ]  # fmt: skip
+        left("", name),
+        right("rows", 6, "$text-muted"),
+        *(right(arm, each, "$text-muted") for arm in scores.arms),
+        "\n",
+    ]
     for value, part in scores.ranked():
         parts += [left(value, name), right(count(part.rows), 6, "$text-muted")]
         for arm in scores.arms:
@@ -100,8 +103,11 @@ def costs(result: EvaluationResult, width: int) -> Content:
     parts += [right(_short(head) if each < 15 else head, each, "$text-muted") for head in table.head[1:]]
     for row in table.rows:
         parts += ["\n", left(row[0], name), *(right(cell, each) for cell in row[1:])]
-    parts.append(("\n\nSeconds: in batches, the loss of the references included where it was measured. Memory: the "
-                  "highest of the arm. Cut: answers that reached the longest length.", "$text-muted"))  # fmt: skip
+    told = (
+        "\n\nSeconds: of the batches that answered, of an endpoint those of each request. Memory: the highest while "
+    )
+    told += "the arm was at work, of the GPU or else of the process. Cut: answers that reached the longest length."
+    parts.append((told, "$text-muted"))
     return Content.assemble(*parts)
 
 
@@ -173,8 +179,8 @@ def _confusion(labels: list[str], matrix: list[list[int]], arm: str, width: int)
     """The matrix where it fits, else the pairs that are confused most."""
     each = 7
     if len(labels) <= _MATRIX and (len(labels) + 1) * each + 14 <= width:
-        parts: list[Part] = [(visible(f"confusion matrix of {arm}: a row what was wanted, a column what was named\n"), ""),
-                             left("", 14)]  # fmt: skip
+        told = f"confusion matrix of {arm}: a row what was wanted, a column what was named\n"
+        parts: list[Part] = [(visible(told), ""), left("", 14)]
         parts += [right(label, each, "$text-muted") for label in [*labels, "other"]]
         for place, (label, line) in enumerate(zip(labels, matrix, strict=True)):
             parts += ["\n", left(label, 14, "$text-muted")]
