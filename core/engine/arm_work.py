@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.chat import final_answer
 from core.data.example import Example
 from core.engine.general_work import GENERAL, ask_general, general_rows
 from core.engine.job import Job, JobError, Stopped, describe
@@ -108,7 +109,7 @@ class Work:
             seed=self._settings["seed"],
             answer=self.decoding.max_new_tokens,
             rag=self._settings["rag"],
-            tick=self._job.check_stop,
+            tick=self._tick,
         )
         for arm in self._alive():
             with self.failing(arm):
@@ -126,6 +127,10 @@ class Work:
                     self._endpoint(arm)
         if not self._alive() and self._first_error is not None:
             raise self._first_error
+
+    def _tick(self) -> None:
+        self._job.pulse("prompts", 0, 0)
+        self._job.check_stop()
 
     def _alive(self) -> list[Arm]:
         return [arm for arm in self._arms if arm.name not in self.failed]
@@ -249,7 +254,12 @@ class Work:
                 arm.url, arm.model, settings, most=self.decoding.max_new_tokens, seed=self.decoding.seed + arm.sample,
                 temperature=self.decoding.temperature, top_p=self.decoding.top_p,
             )  # fmt: skip
-            for heard in asking.replies([item.messages for item in todo], self._job.check_stop):
+
+            def tick() -> None:
+                self._job.pulse(arm.name, done, total)
+                self._job.check_stop()
+
+            for heard in asking.replies([item.messages for item in todo], tick):
                 self._sheet.write(arm.name, todo[heard.index], _heard(heard, self._scored))
                 done += 1
                 self._tell(arm.name, done, total)
@@ -261,7 +271,7 @@ def _heard(heard: Any, scored: bool) -> dict[str, Any]:
     """The fields of a record of what an endpoint said; a refusal counts as an empty answer."""
     reply = heard.reply
     fields: dict[str, Any] = {
-        "answer": reply.text if reply else "",
+        "answer": final_answer(reply.text) if reply else "",
         "prompt_tokens": reply.given if reply else 0,
         "generated_tokens": reply.made if reply else 0,
         "ended": reply.ended if reply else True,

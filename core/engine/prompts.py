@@ -160,7 +160,12 @@ class Prompter:
             documents = read_folder(Path(folder))
             tokenizer = self._owner.chat.tokenizer
             size, overlap = int(self._rag["chunk_size"]), int(self._rag["chunk_overlap"])
-            library = Library(chunks(documents.documents, lambda text: tokenizer.spans(text)[1], size, overlap))
+
+            def spans(text: str) -> list[tuple[int, int]]:
+                self._tick()
+                return tokenizer.spans(text)[1]
+
+            library = Library(chunks(documents.documents, spans, size, overlap))
             told = {"folder": folder, "documents": len(documents.documents), "chunks": len(library)}
             self._libraries[folder] = library, told | {"passed_over": dict(documents.passed_over)}
         return self._libraries[folder]

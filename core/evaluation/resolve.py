@@ -76,13 +76,13 @@ def resolve(arms: Sequence[Arm], run: RunFolder | None, format: str | None) -> l
 
     Raises:
         DiapasonError: there is no such run or checkpoint, it has no weights, a folder holds no documents, or the rows
-            have no questions that examples or documents could stand before.
+            have no questions that could be asked, or that examples or documents could stand before.
     """
     found: list[Arm] = []
     for arm in arms:
-        if format == "text" and (arm.shots or arm.folder):
+        if format == "text" and (arm.shots or arm.folder or not arm.local):
             raise UsageError(
-                "the test rows are plain texts: there is no question to put examples or documents before",
+                "the test rows are plain texts: there is no question to ask, or to put examples or documents before",
                 where=arm.name, hint="Leave this arm out.",
             )  # fmt: skip
         if arm.folder:

@@ -51,7 +51,8 @@ def test_an_arm_reads_back_from_its_full_name(text: str, arm: Arm) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("few-shot:65", "K is at most 64"), ("bm25:0", "is no arm"), ("rag:", "is no arm"), ("checkpoint:x", "no arm"),
+        ("few-shot:65", "K is at most 64"), ("bm25:0", "is no arm"), ("rag:", "is no arm"),
+        ("checkpoint:x", "no arm"),
         ("run:@3", "names no step"), ("run:a@0", "names no step"), ("endpoint:ftp://h#m", "no http address"),
         ("endpoint:http://h/v1", "model is not named"), ("endpoint:http://k:s@h/v1#m", "key does not belong"),
         ("tuned:2", "is no arm"), ("", "is no arm"),
@@ -104,7 +105,8 @@ def test_scores_are_those_of_the_formula() -> None:
             n = sum(word in other for other in docs)
             tf = doc.count(word)
             if n:
-                total += log(1 + (len(docs) - n + 0.5) / (n + 0.5)) * tf / (tf + 1.2 * (0.25 + 0.75 * len(doc) / mean))
+                weight = log(1 + (len(docs) - n + 0.5) / (n + 0.5))
+                total += weight * tf / (tf + 1.2 * (0.25 + 0.75 * len(doc) / mean))
         return total
 
     for asked in ("red lamp", "the blue chair", "parcel a a"):
@@ -189,7 +191,10 @@ def test_pieces_go_before_the_last_question_and_never_hold_the_row_itself() -> N
     library = Library(chunks([row, other], lambda text: [(at, at + 1) for at in range(len(text))], 99, 0))
     example = Example(
         "chat", 0, 1,
-        (Message("system", "Be kind."), Message("user", "Hi"), Message("assistant", "Hi"), Message("user", "Where is IT?")),
+        (
+            Message("system", "Be kind."), Message("user", "Hi"), Message("assistant", "Hi"),
+            Message("user", "Where is IT?"),
+        ),
         (Message("assistant", "x"),),
     )  # fmt: skip
     found = library.of(example, 4)
@@ -213,7 +218,8 @@ def test_a_template_without_its_places_is_refused() -> None:
 
 
 def test_html_keeps_what_is_read() -> None:
-    assert html_text("<style>p{}</style><p>a<br>b</p><pre>c  d</pre><svg><text>x</text></svg>e<!-- f -->") == "a\nb\nc d\ne"
+    page = "<style>p{}</style><p>a<br>b</p><pre>c  d</pre><svg><text>x</text></svg>e<!-- f -->"
+    assert html_text(page) == "a\nb\nc d\ne"
 
 
 MESSAGES = [[{"role": "user", "content": f"question {number}"}] for number in range(12)]

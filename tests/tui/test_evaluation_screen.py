@@ -20,6 +20,7 @@ from tests.fake_run import add_result, make_run
 from tests.tui.fake_result import ARMS, fake_answers, fake_result
 from tests.tui.screen_text import sees, shown, until
 from tui.app import DiapasonApp
+from tui.screens.arms import ArmsScreen
 from tui.screens.evaluation_state import read_cases
 from tui.widgets.dialogs import AskDialog, ConfirmDialog
 
@@ -233,16 +234,14 @@ async def test_a_failed_evaluation_says_why() -> None:
         await until(pilot, lambda: "the evaluation failed: out of memory" in shown(app))
 
 
-async def test_evaluating_again_asks_first(evaluated: RunFolder) -> None:
+async def test_evaluating_asks_for_the_arms_first(evaluated: RunFolder) -> None:
     app = DiapasonApp("evaluation", run=evaluated)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: "tuned is better than" in shown(app))
         await pilot.press("e")
-        await until(
-            pilot, lambda: isinstance(app.screen, ConfirmDialog) and "Evaluate support-fr again?" in shown(app)
-        )
+        await until(pilot, lambda: isinstance(app.screen, ArmsScreen) and "[x] base" in shown(app))
         await pilot.press("escape")
-        await until(pilot, lambda: not isinstance(app.screen, ConfirmDialog))
+        await until(pilot, lambda: not isinstance(app.screen, ArmsScreen))
         assert not list(evaluated.jobs_folder.glob("*"))
 
 

@@ -27,7 +27,7 @@ def register(subparsers: Any) -> None:
         "evaluate",
         help="measure base, few-shot base, tuned and other arms on rows that were not trained on",
         description="Measure several ways to answer on the run's test rows, or on FILE. A result for the same "
-        "weights, rows, arms and settings is shown again, not made again; where an arm is added, only its answers are made.",
+        "weights, rows, arms and settings is shown again, not made anew; an added arm costs its own answers.",
     )
     parser.add_argument("target", metavar="RUN", help="id, unique prefix, name, or `last`")
     parser.add_argument("--data", metavar="FILE", type=Path, help="test rows (default: the run's own test part)")

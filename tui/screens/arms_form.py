@@ -19,13 +19,13 @@ LINES: tuple[tuple[str, str, str], ...] = (
     ("rag", "documents, base", "the folder that holds them"),
     ("rag-tuned", "documents, tuned", "the folder that holds them"),
     ("tuned", "tuned", ""),
-    ("checkpoint", "checkpoint", "its step; several between commas"),
-    ("run", "another run", "id or name, with @STEP for a checkpoint; several between commas"),
-    ("endpoint", "endpoint", "http://localhost:8000/v1#MODEL; several between commas"),
+    ("checkpoint", "checkpoint", "its step, or several between commas"),
+    ("run", "another run", "id or name; @STEP: a checkpoint of it"),
+    ("endpoint", "endpoint", "http://localhost:8000/v1#MODEL"),
 )
 OTHERS: tuple[tuple[str, str, str], ...] = (
-    ("metrics", "metrics", "what suits the task; or names such as bleu,chrf,exact_match"),
-    ("primary", "primary metric", "the task's; or the one that decides, named beforehand"),
+    ("metrics", "metrics", "by task; or bleu,chrf,exact_match …"),
+    ("primary", "primary metric", "by task; or the one that decides"),
     ("max_rows", "test rows at most", "0: all"),
 )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -273,40 +271,5 @@ class EvaluationScreen(ViewsScreen):
         self.say(f"{self._arms[0]} beside {self._arms[1]}")
 
     def action_evaluate(self) -> None:
-        """Start an evaluation, after a question where there is a result already."""
-        if self.found is not None and self.found.result is not None:
-            self.confirm(
-                f"Evaluate {self.folder.name} again?",
-                self._evaluate,
-                detail="The new result takes the old one's place.",
-                yes="Evaluate",
-            )
-        else:
-            self._evaluate()
-
-    def _evaluate(self) -> None:
-        def started(_: Any) -> None:
-            self.say("the evaluation has begun; it goes on without the app")
-            self._read()
-
-        self.background(lambda: start_evaluation(self.folder), started, group="start")
-
-
-def start_evaluation(folder: RunFolder) -> None:
-    """Launch the evaluation of a run as its recipe asks for it.
-
-    Raises:
-        DiapasonError: where the run has no test rows, or the job cannot be started.
-    """
-    from core.errors import DiapasonError
-    from core.recipe import make_recipe
-    from core.submit import evaluation_spec, submit_job
-
-    spec = folder.spec()
-    if not (spec.get("data") or {}).get("test"):
-        raise DiapasonError(
-            f"the run `{folder.name}` has no test rows",
-            hint=f"diapason evaluate {folder.id} --data FILE evaluates it on a file of yours.",
-        )
-    job = evaluation_spec(make_recipe(spec["recipe"]), spec["data"])
-    submit_job(job.pop("kind"), folder, **job)
+        """Ask which arms, then start."""
+        self.diapason.open("arms", run=self.folder)

@@ -23,7 +23,7 @@ ACTIONS: tuple[Action, ...] = (
            "why_no_pair"),
     Action("x", "export", "export", "Write the result to a file: .csv, .json or .md.", True, "why_no_answers"),
     Action("j", "judge", "judge", "Judge the answers blindly, pair by pair.", True, "why_no_answers"),
-    Action("e", "evaluate", "evaluate", "Evaluate on the test rows, or do it again.", True, "why_not_evaluate"),
+    Action("e", "evaluate", "evaluate", "Choose the arms, and evaluate on the test rows.", True, "why_not_evaluate"),
     Action("left_square_bracket", "left_arm", "left arm", "Compare with the next arm on the left.", False,
            "why_no_pair"),
     Action("b", "by", "slice by", "Slice by label, language, or a field of the rows.", False, "why_no_answers"),
