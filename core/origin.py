@@ -107,7 +107,7 @@ def with_origin(recipe: Recipe) -> tuple[Recipe, Origin | None]:
 
 
 def _named(base: str, name: str = "") -> str:
-    """What to call the model in the folder `base`: `name`, or ``starter``, where that is the same; else the folder."""
+    """What to call the model in the folder `base`: `name` or ``starter`` where that is it, else the folder."""
     if name and not Path(name).is_absolute() and _same(name, base):
         return name
     return "starter" if base and Path(base) == STARTER else base

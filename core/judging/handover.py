@@ -17,7 +17,7 @@ from core.runs.folder import RunFolder
 class NextRound:
     """A round to come.
 
-    rows: the training file. method: dpo or kto. start: id of the run to begin with, None for a judging that belongs to
+    rows: the training file. method: dpo or kto. start: id of the run to begin with, None where the judging belongs to
     none. test: the start's test file: what was used of it is left out when the round is evaluated.
     """
 
