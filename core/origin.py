@@ -138,7 +138,7 @@ def _lora(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     targets = settings.get("target_modules")
     # PEFT writes the layers that all-linear meant: a pattern stays one.
     named = sorted(targets) if isinstance(targets, list) else str(targets or LoraRecipe().targets)
-    found = {"r": settings.get("r"), "alpha": settings.get("lora_alpha"), "targets": named}
+    found: dict[str, Any] = {"r": settings.get("r"), "alpha": settings.get("lora_alpha"), "targets": named}
     try:
         LoraRecipe(**found)
     except ValueError as error:

@@ -42,7 +42,7 @@ class Preferring(Sealed):
             if f".{REFERENCE}." in name:
                 weight.requires_grad = False
 
-    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+    def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
         """The rows are tokens already."""
         return dataset
 
