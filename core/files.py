@@ -126,10 +126,11 @@ def read_jsonl(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
     except FileNotFoundError:
         return [], 0
     end = data.rfind(b"\n") + 1
-    return list(_objects(data[:end])), offset + end
+    return list(objects(data[:end])), offset + end
 
 
-def _objects(data: bytes) -> Iterator[dict[str, Any]]:
+def objects(data: bytes) -> Iterator[dict[str, Any]]:
+    """The JSON objects among the lines of `data`; other lines are passed over."""
     for line in data.split(b"\n"):
         try:
             value = json.loads(line.strip(b"\0"))

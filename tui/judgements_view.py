@@ -10,7 +10,7 @@ from core.judging.wording import share_text
 from core.text import cells, shorten, visible
 
 if TYPE_CHECKING:
-    from core.judging.results import Part, Results
+    from core.judging.outcome import Part, Results
     from core.judging.statistics.prompts import Habit
 
 # So much of a long list is printed; --json has all of it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from core.judging.statistics import Share
 
 if TYPE_CHECKING:
-    from core.judging.results import Part, Results
+    from core.judging.outcome import Part, Results
 
 # Of hundreds of judges, so many pairs of them, those with most in common.
 _MOST_PAIRS = 100

@@ -79,10 +79,11 @@ def named_judging(name: str) -> Judging:
     Raises:
         UsageError: where `name` cannot be one.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or name == "last":
         raise UsageError(
             f"`{name}` cannot name a judging",
-            hint="A name has lower-case letters a to z, digits, dots, dashes and underscores, 64 at most.",
+            hint="A name has lower-case letters a to z, digits, dots, dashes and underscores, 64 at most; "
+            "`last` is the newest run.",
         )
     folder = judgings_dir() / name
     return Judging(folder, name, (folder / "answers.jsonl",))
@@ -123,8 +124,7 @@ def find_judging(text: str) -> Judging:
     from core.runs.folder import find_run
 
     wanted = text.strip()
-    named = named_judging(wanted) if _NAME.fullmatch(wanted) else None
-    if named is not None and named.begun:
+    if _NAME.fullmatch(wanted) and wanted != "last" and (named := named_judging(wanted)).begun:
         return named
     try:
         return judging_of(find_run(wanted))

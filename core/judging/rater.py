@@ -22,8 +22,8 @@ from core.judging.statistics.prompts import Habit, habit
 from core.judging.statistics.proportion import Share, wilson
 
 if TYPE_CHECKING:
+    from core.judging.outcome import Results
     from core.judging.pairs import Pair
-    from core.judging.results import Results
     from core.judging.session import Session
 
 FILE = "model-votes.jsonl"

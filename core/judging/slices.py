@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import DiapasonError, UsageError
 from core.files import read_json
 from core.judging.judgement import Judgement
-from core.judging.results import Results
+from core.judging.outcome import Results
 
 NONE = "(none)"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from core.files import read_jsonl
+import orjson
+
+from core.files import objects
 from core.judging.pairs import AGAIN, Pair
 from core.judging.place import vote_files
 from core.judging.session import Session
@@ -143,7 +146,23 @@ def winner(pair: Pair, verdict: str) -> str | None:
 
 def read_votes(session: Session) -> Votes:
     """The votes of all judges on disk."""
-    return fold((record for path in vote_files(session.folder) for record in read_jsonl(path)[0]), session)
+    return fold((record for path in vote_files(session.folder) for record in _records(path)), session)
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """What `core.files.read_jsonl` gives, several times as fast: all votes are read each time a judging is shown."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return
+    for line in data[: data.rfind(b"\n") + 1].split(b"\n"):
+        try:
+            value = orjson.loads(line)
+        except ValueError:
+            # A torn line, NUL blocks, or a note with lone surrogates, which orjson refuses.
+            value = next(iter(objects(line)), None)
+        if isinstance(value, dict):
+            yield value
 
 
 def inconsistent(session: Session, votes: Votes) -> set[str]:

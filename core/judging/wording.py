@@ -9,8 +9,8 @@ from core.judging.statistics.proportion import Share, p_value, percent
 from core.judging.statistics.stopping import target
 
 if TYPE_CHECKING:
+    from core.judging.outcome import Results
     from core.judging.rater import Rated
-    from core.judging.results import Results
     from core.judging.statistics.ranking import Bound
 
 ADVISED_KAPPA = 0.4

@@ -214,8 +214,9 @@ def test_the_same_files_go_on_others_are_refused_and_new_begins_again(tmp_path: 
     fresh = load(begin(paths, new=True, count=10))
     assert fresh is not None and fresh.id != first.id and len(fresh.asked) == 10
     assert (judging.folder / f"session-{first.id}.json").exists()
-    with pytest.raises(UsageError, match="cannot name a judging"):
-        begin(paths, "../etc")
+    for name in ("../etc", "last", "Été"):
+        with pytest.raises(UsageError, match="cannot name a judging"):
+            begin(paths, name)
     make_run(home() / "runs", name="taken")
     with pytest.raises(UsageError, match="a run is called `taken`"):
         begin(paths, "taken")

@@ -22,7 +22,7 @@ from tests.tui.screen_text import shown, until
 from tui.app import DiapasonApp
 from tui.recent import recent, remember
 from tui.screens.home import HomeScreen
-from tui.screens.home_state import DataRow, RunRow, what_next
+from tui.screens.home_state import DataRow, JudgingRow, RunRow, what_next
 from tui.screens.monitor import MonitorScreen
 from tui.widgets.dialogs import AskDialog, ConfirmDialog
 from tui.widgets.rows import RowList
@@ -80,6 +80,22 @@ def test_what_is_next_comes_from_the_runs_state(changes: dict[str, Any], text: s
     assert text in step.text
     assert step.action == action
     assert step.run == DONE.id
+
+
+def test_a_judging_that_waits_comes_before_a_run_that_needs_nothing() -> None:
+    named, begun = JudgingRow("style", 3, 50, ("ann",), 5.0), JudgingRow("old", 7, 20, (), 4.0, "00-old")
+    settled = replace(DONE, evaluated=True, pairs=50, judged=50, verdict="tuned won")
+    step = what_next((settled,), (), (named, begun))
+    assert (step.text, step.action, step.judging, step.run) == (
+        "judge style (3 of 50 judged)",
+        "judge",
+        "style",
+        None,
+    )
+    assert what_next((settled,), (), (replace(named, judged=50), begun)).run == "00-old"
+    assert what_next((DONE,), (), (named,)).action == "evaluation"
+    assert what_next((), (), (named,)).judging == "style"
+    assert what_next((settled,), (), (replace(named, judged=50),)).action == "evaluation"
 
 
 def test_what_is_next_without_runs() -> None:

@@ -101,7 +101,10 @@ class JudgeScreen(AfterScreen):
 
     def _take_desk(self) -> None:
         from core.judging.desk import Desk
+        from tui.screens.judge_markdown import markdown_lines
 
+        # The parser is loaded here, not when the first pair is drawn.
+        markdown_lines("", 80)
         desk = Desk(self.judging, count=self.count, judge=self.judge, new=self.new)
         with self._gate:
             if self._gone:

@@ -26,7 +26,7 @@ class AfterScreen(MarkingScreen):
 
         assert self.desk is not None
         session = self.desk.session
-        self._result = await asyncio.to_thread(lambda: results(session, read_votes(session)))
+        self._result = await asyncio.to_thread(lambda: results(session, read_votes(session)).worked_out())
         self.pair = None
         self.draw_result()
 

@@ -12,7 +12,7 @@ from core.text import cells, shorten, visible
 from tui import judgements_view
 
 if TYPE_CHECKING:
-    from core.judging.results import Results
+    from core.judging.outcome import Results
     from core.judging.statistics import Share
     from core.judging.statistics.ranking import Bound, Ranking
     from tui.actions import Action

@@ -79,6 +79,17 @@ def standing(judgements: Iterable[Judgement], candidate: str, baseline: str) -> 
     return Standing(verdicts, scores, Counter(verdicts.values()), identical)
 
 
+def mean_scores(judgements: Sequence[Judgement]) -> dict[str, tuple[float, int]]:
+    """Side → its mean score in `judgements` with ties and both-bad at ½, and their number; the best first."""
+    points: dict[str, list[float]] = {}
+    for each in judgements:
+        left = {"left": 1.0, "right": 0.0}.get(each.verdict, 0.5)
+        points.setdefault(each.left, []).append(left)
+        points.setdefault(each.right, []).append(1 - left)
+    means = {side: (sum(own) / len(own), len(own)) for side, own in points.items()}
+    return dict(sorted(means.items(), key=lambda item: (-item[1][0], item[0])))
+
+
 @dataclass(frozen=True, slots=True)
 class Habit:
     """How often a verdict went along with something other than the content.
