@@ -8,7 +8,7 @@ from typing import Any
 from core.errors import DiapasonError, UsageError
 from core.recipe import Recipe, change_recipe, dump_recipe, make_recipe
 from core.runs import checkpoints
-from core.runs.folder import RunFolder
+from core.runs.folder import REFERENCE, RunFolder
 from core.submit import Start, submit
 
 # What decides which weights there are: a checkpoint fits no other.
@@ -35,7 +35,8 @@ def fork(
     """
     old = make_recipe(run.spec().get("recipe") or {}, str(run.spec_file))
     recipe = change_recipe(_with_rows(old, run), list(changes))
-    recipe = recipe.model_copy(update={"name": name or f"{run.name} fork"[:80]})
+    # What the run's own start decided stands in its recipe already.
+    recipe = recipe.model_copy(update={"name": name or f"{run.name} fork"[:80], "start": None})
     for field in _SHAPE:
         if _get(recipe, field) != _get(old, field):
             raise UsageError(
@@ -43,7 +44,13 @@ def fork(
                 where="--set", hint="Start a new run with `diapason train` instead.",
             )  # fmt: skip
     checkpoint = _checkpoint(run, step)
-    start = Start(run.id, int(checkpoint.name.rpartition("-")[2]), checkpoint)
+    reference = run.path / REFERENCE
+    start = Start(
+        run.id,
+        int(checkpoint.name.rpartition("-")[2]),
+        checkpoint,
+        reference if reference.is_dir() else None,
+    )
     return submit(recipe, text=dump_recipe(recipe), start=start, tell=tell, warn=warn)
 
 

@@ -21,10 +21,16 @@ from core.reporting import Tracker, split_names
 
 Task = Literal["style", "classification", "extraction", "complex", "generation", "code", "domain", "preference"]
 Format = Literal["alpaca", "chat", "prompt-completion", "sharegpt", "preference", "kto", "classification", "text"]
-Method = Literal["lora", "qlora", "full"]
+Method = Literal["lora", "qlora", "full", "dpo", "kto"]
 TASKS: tuple[str, ...] = get_args(Task)
 FORMATS: tuple[str, ...] = get_args(Format)
 METHODS: tuple[str, ...] = get_args(Method)
+#: Those that learn from judged answers: an adapter is trained against a frozen reference.
+PREFERENCE_METHODS = ("dpo", "kto")
+TUNING_METHODS = tuple(name for name in METHODS if name not in PREFERENCE_METHODS)
+# What these train with where the recipe says nothing else. One epoch, and a rate far below that of tuning: the DPO
+# paper's is 1e-6 for all weights (arxiv.org/abs/2305.18290, appendix B); adapters take more.
+_PREFERENCE_DEFAULTS = {"epochs": 1.0, "learning_rate": 5e-6}
 MAX_SEED = 2**32 - 1  # NumPy's legacy generator, which the trainer seeds too, takes 32 bits.
 
 
@@ -140,6 +146,25 @@ class LossRecipe(_Section):
     )
 
 
+class PreferenceRecipe(_Section):
+    """Training on judged answers: dpo (arxiv.org/abs/2305.18290), or kto (arxiv.org/abs/2402.01306)."""
+
+    beta: float = _field(
+        0.1, "How closely the model keeps to its reference: the higher, the closer.",
+        source="both papers; TRL's default", gt=0, le=10,
+    )  # fmt: skip
+    load_in_4bit: bool | None = _field(
+        None, "Frozen weights in 4 bits, as with qlora; null: as the start run has them, else no.", expert=True
+    )
+    desirable_weight: float = _field(
+        1.0, "kto: weight of the good answers' loss; with 4 bad for each good one about 4.",
+        source="KTO paper, eq. 8", expert=True, gt=0,
+    )  # fmt: skip
+    undesirable_weight: float = _field(
+        1.0, "kto: weight of the bad answers' loss.", source="KTO paper, eq. 8", expert=True, gt=0
+    )
+
+
 class SamplesRecipe(_Section):
     """Answers to a few validation prompts, written at each evaluation so that one sees it learn."""
 
@@ -215,8 +240,13 @@ class Recipe(_Section):
     name: str = _field("", "Name of the run; the training file's where it is empty.", max_length=80)
     task: Task = _field("style", "What the model shall learn; sets the data sizes asked for and the metrics.")
     model: str = _field("starter", "Model: a folder, a Hugging Face hub id, or starter, the bundled tiny one.")
-    method: Method = _field("lora", "lora: adapters; qlora: adapters over 4-bit weights; full: all weights.",
+    method: Method = _field("lora", "lora: adapters; qlora: adapters over 4-bit weights; full: all weights; dpo, "
+                            "kto: adapters that learn from judged answers.",
                             source="guide E: LoRA or QLoRA for 90-95 % of cases")  # fmt: skip
+    start: str | None = _field(
+        None, "The run whose tuned weights it begins with (id or name), or an adapter's folder; for dpo and kto they "
+        "are the reference too, and model and lora are theirs.",
+    )  # fmt: skip
     device: Literal["auto", "cpu"] = _field("auto", "auto: a GPU where one is free; cpu: never a GPU.")
     gpus: int = _field(
         1, "GPUs of this machine that train together, one process each; with device: cpu, processes.", ge=1, le=64
@@ -233,10 +263,44 @@ class Recipe(_Section):
     lora: LoraRecipe = Field(default_factory=LoraRecipe)
     train: TrainRecipe = Field(default_factory=TrainRecipe)
     loss: LossRecipe = Field(default_factory=LossRecipe)
+    preference: PreferenceRecipe = Field(default_factory=PreferenceRecipe)
     samples: SamplesRecipe = Field(default_factory=SamplesRecipe)
     evaluation: EvaluationRecipe = Field(default_factory=EvaluationRecipe)
 
     _trackers = field_validator("report_to", mode="before")(split_names)
+
+    @property
+    def prefers(self) -> bool:
+        """Whether it learns from judged answers (dpo, kto)."""
+        return self.method in PREFERENCE_METHODS
+
+    @property
+    def quantises(self) -> bool:
+        """Whether the frozen weights are held in 4 bits."""
+        return self.method == "qlora" or (self.prefers and bool(self.preference.load_in_4bit))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gentle(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("method") not in PREFERENCE_METHODS:
+            return values
+        train = values.get("train") or {}
+        return {**values, "train": {**_PREFERENCE_DEFAULTS, **train}} if isinstance(train, dict) else values
+
+    @model_validator(mode="after")
+    def _can_prefer(self) -> Recipe:
+        if not self.prefers:
+            return self
+        for found, reason in (
+            (self.train.packing, "cannot pack rows: set train.packing: false"),
+            (self.train.parallel == "fsdp", "trains with train.parallel: ddp only"),
+            (self.loss.on == "everything", "teaches the judged answer only: leave loss.on out"),
+            (self.method == "kto" and self.train.micro_batch_size < 2,
+             "needs a train.micro_batch_size of 2 or more, for its reference point is a mean over the micro-batch"),
+        ):  # fmt: skip
+            if found:
+                raise ValueError(f"`method: {self.method}` {reason}")
+        return self
 
     @model_validator(mode="after")
     def _shardable(self) -> Recipe:
@@ -397,13 +461,16 @@ def resolve_paths(recipe: Recipe, base: Path) -> Recipe:
     model = recipe.model
     if model != "starter" and (model.startswith((".", "~")) or (base / model).is_dir()):
         model = str((base / expand(model)).resolve())
+    start = recipe.start
+    if start and (start.startswith((".", "~")) or (base / start).is_dir()):
+        start = str((base / expand(start)).resolve())
     evaluation = recipe.evaluation.model_dump()
     if evaluation["arms"]:
         from core.evaluation.arms import full_name, parse_arm
 
         evaluation["arms"] = [full_name(parse_arm(text, base=base)) for text in evaluation["arms"]]
     # Validated as a whole: two names may turn out to be one file only now.
-    found = recipe.model_dump() | {"data": data, "model": model, "evaluation": evaluation}
+    found = recipe.model_dump() | {"data": data, "model": model, "start": start, "evaluation": evaluation}
     return _validate(found, str(base), {})
 
 

@@ -59,6 +59,7 @@ def gpu_request(recipe: Recipe, model: ModelInfo, train: Path) -> dict[str, Any]
             optimizer=recipe.train.optimizer,
             gpus=recipe.gpus,
             sharded=recipe.train.parallel == "fsdp",
+            four_bit=recipe.quantises,
         )
         need = estimate(shape_of(model), load, stored_bytes=model.bytes_on_disk if model.quantised else None)
         size = round(need.total * (1 - need.error))

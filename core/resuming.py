@@ -78,9 +78,11 @@ def _recipe(folder: RunFolder, spec: dict[str, Any]) -> list[tuple[str, Any, Any
     except (OSError, UnicodeDecodeError, DiapasonError):
         # The run goes by its spec.json; what cannot be read says nothing.
         return []
-    # Where things lie was resolved when the run was submitted; what was submitted is in spec.json.
+    # Where things lie was resolved when the run was submitted, and what its start brings; what was submitted is in
+    # spec.json.
     now, used = _flat(recipe.model_dump()), _flat(spec.get("recipe") or {})
-    names = [name for name in used if name in now and name.partition(".")[0] not in ("data", "model", "name")]
+    settled = {"data", "model", "name", "start"} | ({"lora", "preference.load_in_4bit"} if recipe.start else set())
+    names = [name for name in used if name in now and not {name, name.partition(".")[0]} & settled]
     return [(name, used[name], now[name]) for name in names if now[name] != used[name]]
 
 

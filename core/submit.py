@@ -22,12 +22,14 @@ from core.files import write_atomic
 from core.home import home, runs_dir
 from core.mirroring import mirror_of
 from core.models import ModelInfo, find_model
+from core.origin import Origin, with_origin
+from core.preferring import FEW_PREFERENCES, few_preferences
 from core.recipe import Recipe, dump_recipe, make_recipe
 from core.reporting import trackers_of
 from core.request import check_disk, gpu_request
 from core.runs import checkpoints
 from core.runs.create import Draft, create_job
-from core.runs.folder import RunFolder
+from core.runs.folder import REFERENCE, START, RunFolder
 from core.settings import load_settings
 from core.versions import installed
 from core.worker.launch import launch
@@ -39,11 +41,13 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a fork begins: the run, the step and the folder of its checkpoint."""
+    """Where a fork begins: the run, the step and the folder of its checkpoint; reference: the run's own, where it has
+    one (dpo, kto)."""
 
     run: str
     step: int
     checkpoint: Path
+    reference: Path | None = None
 
 
 def submit(
@@ -74,6 +78,7 @@ def submit(
     settings = load_settings()
     mirror = mirror_of(recipe.mirror, settings)
     trackers = trackers_of(recipe.report_to, settings.report_to)
+    recipe, origin = with_origin(recipe)
     model = find_model(recipe.model)
     if recipe.device == "auto":
         from core.doctor import check_cuda
@@ -85,10 +90,9 @@ def submit(
     name = recipe.name or Path(recipe.data.train).stem or "run"
     check_disk(recipe, model, home())
     with Draft(runs_dir(), name) as draft:
-        if start is not None:
-            say("copying the weights to begin with")
-            _copy_start(start, draft.work / "start")
+        begin = _beginning(recipe, origin, start, draft, say)
         parts, warnings = _parts(recipe, draft, say)
+        warnings += _doubts(recipe, origin, parts)
         warnings += _card(recipe, parts, draft, say)
         if mirror and recipe.mirror and is_command(mirror):
             # A recipe may come from somebody else.
@@ -110,22 +114,74 @@ def submit(
             "mirror": mirror,
             "report_to": trackers,
         }
-        if start is not None:
-            spec["start"] = {"run": start.run, "step": start.step}
-        folder = draft.publish(spec, recipe=text, notify=settings.notify.model_dump())
+        folder = draft.publish(spec | begin, recipe=text, notify=settings.notify.model_dump())
     say("starting the runner")
     launch(folder)
     return folder
 
 
-def _copy_start(start: Start, target: Path) -> None:
-    """Copy a checkpoint's weights at once: a run that trains on removes its older checkpoints."""
+def _beginning(recipe: Recipe, origin: Origin | None, start: Start | None, draft: Draft, say: Tell) -> dict[str, Any]:
+    """Copy the weights that the run begins with, and its reference; what its spec says of them.
+
+    ``start``: those in start/. ``reference`` (dpo, kto): of the kind ``adapter`` those in reference/, with which the
+    run begins too unless it has a start; of the kind ``model`` those below its adapters. ``origin``: the run that
+    `recipe.start` named.
+    """
+    found: dict[str, Any] = {}
+    if start is not None or origin is not None:
+        say("copying the weights to begin with")
+    if start is not None:
+        _copy_weights(start.checkpoint, draft.work / START, "Try a newer one.")
+        found["start"] = {"run": start.run, "step": start.step}
+    if origin is not None:
+        found["origin"] = origin.to_json()
+    if recipe.prefers:
+        kept = start.reference if start is not None else None
+        if kept is None and origin is not None and origin.kind == "adapter":
+            kept = origin.folder
+        if kept is not None:
+            _copy_weights(kept, draft.work / REFERENCE, "Bring the start run's adapter back.")
+        found["reference"] = {"kind": "adapter" if kept else "model"}
+    elif origin is not None and origin.kind == "adapter":
+        _copy_weights(origin.folder, draft.work / START, "Bring the start run's adapter back.")
+        found["start"] = {"run": origin.run, "step": None}
+    return found
+
+
+def _copy_weights(source: Path, target: Path, hint: str) -> None:
+    """Copy weights at once: a run that trains on removes its older checkpoints, and a run may be removed."""
     try:
-        checkpoints.export(start.checkpoint, target)
+        checkpoints.export(source, target)
     except OSError as error:
         raise DiapasonError(
-            f"the checkpoint cannot be copied: {error.strerror}", where=str(start.checkpoint), hint="Try a newer one."
+            f"the weights cannot be copied: {error.strerror}", where=str(source), hint=hint
         ) from error
+
+
+def _doubts(recipe: Recipe, origin: Origin | None, parts: dict[str, Any]) -> list[str]:
+    """What is doubtful about a preference training, in sentences. Raises UsageError for rows of another format."""
+    if not recipe.prefers:
+        return []
+    train = parts["train"]
+    suits = ("preference",) if recipe.method == "dpo" else ("kto", "preference")
+    if train["format"] not in suits:
+        raise UsageError(
+            f"`method: {recipe.method}` learns from rows of the format {' or '.join(suits)}, and these are "
+            f"{train['format']}",
+            where=train["path"],
+            hint="`diapason preferences RUN` writes such rows from judgements; method: lora trains on answers.",
+        )
+    found: list[str] = []
+    if train["rows"] < FEW_PREFERENCES:
+        found.append(few_preferences(train["rows"], recipe.method))
+    if origin is None:
+        found.append("no start is named: the reference is the model as it is. Tuning comes before preferences.")
+    elif origin.kind == "model":
+        found.append(
+            f"all weights of `{origin.name}` were tuned: the run trains a new adapter over them, which stands on "
+            f"{origin.folder}; the reference is that model."
+        )
+    return found
 
 
 def submit_job(kind: str, run: RunFolder, **spec: Any) -> RunFolder:
@@ -174,7 +230,11 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> tuple[dict[str, Any], lis
     for role, path in given.items():
         if path:
             say(f"reading the {role} rows")
-            parts[role] = _part(Path(path), data.format, data.map, role)
+            format, map = data.format, data.map
+            if role == "test" and recipe.prefers and (own := open_dataset(path).format):
+                # What is asked in the test need not be judged answers.
+                format, map = own, None
+            parts[role] = _part(Path(path), format, map, role)
     _refuse_copies(parts)
     warnings = _leakage(parts, say)
     shares = {
@@ -307,6 +367,11 @@ def _then(recipe: Recipe, parts: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**spec, "arms": [full_name(arm) for arm in arms]}]
 
 
+def _before(recipe: Recipe) -> list[str]:
+    """The arm of the run that a preference training began with: what its own is to be compared with."""
+    return [f"run:{recipe.start}"] if recipe.prefers and recipe.start and "/" not in recipe.start else []
+
+
 def evaluation_spec(recipe: Recipe, parts: dict[str, Any]) -> dict[str, Any]:
     """The spec of the job that evaluates a run of `recipe` on the test part of `parts` (its spec's ``data``)."""
     wanted = recipe.evaluation
@@ -314,7 +379,7 @@ def evaluation_spec(recipe: Recipe, parts: dict[str, Any]) -> dict[str, Any]:
     shots = [f"few-shot:{wanted.few_shot}"] if wanted.few_shot and parts["test"].get("format") != "text" else []
     return {
         "kind": "evaluate",
-        "arms": wanted.arms or ["base", *shots, "tuned"],
+        "arms": wanted.arms or ["base", *(_before(recipe) or shots), "tuned"],
         "data": {
             role: {name: parts[role].get(name) for name in ("path", "format", "map")} for role in ("test", "train")
         },

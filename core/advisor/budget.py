@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from core.advisor.device import Device
-from core.advisor.flops import FORWARD, flops_per_token
+from core.advisor.flops import FORWARD, MORE_FORWARD, flops_per_token
 from core.advisor.shape import Shape
 
 # Share of a GPU's stated speed that plain transformers training reaches; a CPU's figure is measured while training.
@@ -46,6 +46,7 @@ class Work:
     """What a run goes through: training rows, validation rows, mean padded tokens a row, passes, batch sizes.
 
     max_steps: optimizer steps to stop after, where that is not left to the passes. gpus: cards that share the rows.
+    four_bit: dpo and kto over weights in 4 bits.
     """
 
     rows: int
@@ -59,6 +60,12 @@ class Work:
     checkpointing: bool
     max_steps: int | None = None
     gpus: int = 1
+    four_bit: bool = False
+
+    @property
+    def sequences(self) -> int:
+        """Texts that a row puts through the model: dpo's are two answers to a prompt."""
+        return 2 if self.method == "dpo" else 1
 
     @property
     def effective(self) -> int:
@@ -94,14 +101,17 @@ def estimate(shape: Shape, work: Work, device: Device, evaluations: int = 10) ->
         adapter=None if work.method == "full" else work.rank * shape.sides,
         length=work.row_tokens,
         checkpointing=work.checkpointing,
+        more_forward=MORE_FORWARD.get(work.method, 0),
     )
-    speed = device.flops * _UTILISATION[device.kind] / (_QLORA if work.method == "qlora" else 1.0)
-    tokens = work.shown_rows * work.row_tokens
+    quantised = work.method == "qlora" or work.four_bit
+    speed = device.flops * _UTILISATION[device.kind] / (_QLORA if quantised else 1.0)
+    tokens = work.shown_rows * work.row_tokens * work.sequences
     micro_steps = work.shown_rows / work.micro_batch
     cards = work.gpus if device.kind == "cuda" else 1
     speed *= cards
     training = tokens * cost / speed + micro_steps * _MICRO_STEP[device.kind] / cards
-    checked = evaluations * work.validation_rows * work.row_tokens
+    # The reference reads the validation rows once; later evaluations remember what it said.
+    checked = evaluations * work.validation_rows * work.row_tokens * work.sequences
     checking = checked * FORWARD * shape.active / speed
     return TimeEstimate(
         seconds=_START[device.kind] + training + checking,

@@ -14,6 +14,7 @@ from core.data.report import Report, check
 from core.errors import DiapasonError
 from core.hardware import hardware
 from core.models import ModelInfo, find_model
+from core.origin import find_origin
 from core.recipe import DataRecipe
 
 
@@ -35,6 +36,7 @@ def consult(
     map: str | None = None,
     answers: Answers | None = None,
     data: DataRecipe | None = None,
+    start: str | None = None,
     progress: Callable[[int, int], bool] | None = None,
 ) -> Consultation:
     """Advise on `file` (or on the task alone) for `model` on this machine.
@@ -43,13 +45,15 @@ def consult(
         task: one of core.recipe.TASKS; guessed from the file's format where it is not given.
         map: which fields are which, as core.data.dataset.open_dataset takes it.
         data: the recipe's data section: rows are held out only for the parts that it names no file for.
+        start: the run or adapter to begin with, as core.origin.find_origin takes it; `model` is then its own.
         progress: as core.data.report.check takes it.
 
     Raises:
         DiapasonError: where the model is not found, or the file cannot be read.
         CheckCancelled: where `progress` returned False.
     """
-    found = find_model(model)
+    origin = find_origin(start) if start else None
+    found = find_model(origin.model if origin else model)
     report = None
     if file is not None:
         report = check(file, format=format, map=map, task=task, near=None, languages=False, progress=progress)
@@ -67,6 +71,7 @@ def consult(
         method=method,
         held_out=validation + test,
         validation=parts.validation_fraction,
+        origin=origin,
     )
     if refused:
         advice.warnings.append(refused)

@@ -7,20 +7,25 @@ ones, and those of 30 billion weights and more.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from core.advisor.lengths import Lengths
 from core.advisor.method import Plan
 from core.advisor.sources import (
     DIAPASON,
+    DPO_PAPER,
     GUIDE_E,
+    KTO_PAPER,
     LORA_REGRET,
     PEFT,
     STARTER,
+    THE_START,
     THIS_BOX,
     UNSLOTH,
     YOUR_DATA,
 )
 from core.advisor.values import Recommendation
+from core.recipe import PREFERENCE_METHODS
 
 TINY = 100_000_000
 LARGE = 30_000_000_000
@@ -88,6 +93,8 @@ def effective_batch(facts: Facts) -> Recommendation:
 def epochs(facts: Facts, method: str) -> Recommendation:
     """Passes over the training rows; the best checkpoint by validation loss is what is kept in any case."""
     rows = facts.rows
+    if method in PREFERENCE_METHODS:
+        return Recommendation(1.0, "one: more of them fit the pairs, not the taste", DPO_PAPER)
     if facts.tiny:
         low, high = _TINY_EPOCHS
         count = min(high, max(low, round(_TINY_SHOWN / rows))) if rows else high
@@ -111,6 +118,8 @@ def rank(facts: Facts) -> Recommendation:
 
 def learning_rate(facts: Facts, method: str) -> Recommendation:
     """The peak learning rate."""
+    if method in PREFERENCE_METHODS:
+        return Recommendation(5e-6, "far below the rate of tuning: preferences are learned in small steps", DPO_PAPER)
     if facts.tiny:
         if method == "full":
             return Recommendation(3e-4, "a tenth of the adapters' rate", f"{LORA_REGRET}; {STARTER}")
@@ -122,10 +131,21 @@ def learning_rate(facts: Facts, method: str) -> Recommendation:
     return Recommendation(2e-4, "1e-4 to 3e-4; QLoRA 2e-4 to 5e-4", GUIDE_E)
 
 
-def values(facts: Facts, plan: Plan, length: Recommendation) -> dict[str, Recommendation]:
-    """The recommended value of each recipe field that depends on data, model or machine, by dotted path."""
+def values(
+    facts: Facts, plan: Plan, length: Recommendation, adapter: dict[str, Any] | None = None
+) -> dict[str, Recommendation]:
+    """The recommended value of each recipe field that depends on data, model or machine, by dotted path.
+
+    Args:
+        adapter: rank, alpha and targets of the adapter that the training begins with.
+    """
     found: dict[str, Recommendation] = {}
-    if plan.method != "full":
+    if plan.method in PREFERENCE_METHODS:
+        source = DPO_PAPER if plan.method == "dpo" else KTO_PAPER
+        found["preference.beta"] = Recommendation(0.1, "the papers' and TRL's", source)
+    if adapter is not None:
+        found |= {f"lora.{name}": Recommendation(value, "the start's", THE_START) for name, value in adapter.items()}
+    elif plan.method != "full":
         found["lora.r"] = rank(facts)
         found["lora.alpha"] = Recommendation(2 * plan.rank, "twice the rank", GUIDE_E)
         found["lora.dropout"] = Recommendation(0.05, "0.05 to 0.1", GUIDE_E)

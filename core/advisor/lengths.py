@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -83,7 +83,7 @@ def measure_lengths(
     sample: int = SAMPLE,
     go_on: Callable[[], bool] | None = None,
 ) -> Lengths:
-    """Encode up to `sample` rows, spread evenly over the file, and count their tokens.
+    """Encode up to `sample` rows, spread evenly over the file, and count their tokens; of pairs both answers.
 
     `go_on` is asked at each row; once it says False the rows counted so far are what is returned.
 
@@ -110,6 +110,9 @@ def measure_lengths(
             refused = refused or error.message
             continue
         usable += 1
+        if row.example.rejected:
+            rejected = replace(row.example, completion=row.example.rejected, rejected=())
+            encoded += chat.encode_all(rejected, loss="last-answer")
         tokens += [len(item.input_ids) for item in encoded]
         answers += [len(item.input_ids) - item.prompt_length for item in encoded]
     rows = round(count * usable / seen) if seen else 0

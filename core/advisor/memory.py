@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.advisor.shape import Shape
+from core.recipe import PREFERENCE_METHODS
 
 PARTS = ("weights", "adapter", "gradients", "optimizer", "activations", "logits", "workspace", "runtime")
 PART_HELP = {
@@ -48,6 +49,7 @@ class Load:
     """What goes through the model at once: method, rank (adapters), rows, tokens a row, and how.
 
     gpus: cards that train together. sharded: each holds a part of the model (FSDP2), else all of it (DDP).
+    four_bit: dpo and kto over weights in 4 bits.
     """
 
     method: str
@@ -59,6 +61,17 @@ class Load:
     kind: str = "cuda"
     gpus: int = 1
     sharded: bool = False
+    four_bit: bool = False
+
+    @property
+    def quantises(self) -> bool:
+        """Whether the frozen weights are held in 4 bits."""
+        return self.method == "qlora" or self.four_bit
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that go through the model at once with a gradient: dpo's pairs are two answers each."""
+        return self.micro_batch * self.length * (2 if self.method == "dpo" else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +102,11 @@ def estimate(shape: Shape, load: Load, *, stored_bytes: int | None = None) -> Me
     Formulas (N: weights, N_l: those in linear layers, N_t: trained ones, r: rank, s: length, b: micro-batch):
         weights: 4 N (full; float32, as are gradients), 2 N on a GPU or 4 N on a CPU (lora),
             0.516 N_l + 2 (N - N_l) (qlora: only linear layers are quantised).
-        adapter: 4 r (inputs + outputs), summed over the linear layers (arxiv.org/abs/2106.09685, section 4.1).
+        adapter: 4 r (inputs + outputs), summed over the linear layers (arxiv.org/abs/2106.09685, section 4.1); twice
+            for dpo and kto, whose reference is a frozen copy, and keeps nothing when it reads.
         gradients: 4 N_t. optimizer: 8 N_t for AdamW, 2 N_t in 8 bits.
-        activations: b s (a block's bytes) x blocks; with checkpointing one block's, and the input of every block
+        activations: b s (a block's bytes; b counts both answers of dpo's pairs) x blocks; with checkpointing one
+            block's, and the input of every block
             (arxiv.org/abs/1604.06174).
         logits: a tile of at most 4096 tokens by 32768 words. Without TRL's fused head this would be
             b s (vocabulary) 4 bytes, two to three times over: see `whole_logits`.
@@ -109,14 +124,14 @@ def estimate(shape: Shape, load: Load, *, stored_bytes: int | None = None) -> Me
     trained = load.rank * shape.sides if adapters else everything
     if stored_bytes is not None and adapters:
         weights = stored_bytes
-    elif load.method == "qlora":
+    elif load.quantises:
         weights = round(NF4_BYTES * shape.linear) + wide * shape.rest
     else:
         weights = everything * (wide if adapters else 4)
     workspace = 0
     if not adapters and half:
         workspace = 2 * shape.linear
-    elif load.method == "qlora":
+    elif load.quantises:
         workspace = wide * shape.largest
     parts = load.gpus if load.sharded else 1
     copies = 2 if load.gpus > 1 and not load.sharded else 1
@@ -126,7 +141,7 @@ def estimate(shape: Shape, load: Load, *, stored_bytes: int | None = None) -> Me
     shared = load.gpus if load.kind == "cpu" else 1
     found = {
         "weights": weights // parts,
-        "adapter": 4 * trained // parts if adapters else 0,
+        "adapter": 4 * trained * (2 if load.method in PREFERENCE_METHODS else 1) // parts if adapters else 0,
         "gradients": 4 * trained * copies // parts,
         "optimizer": round(_MOMENTS[load.optimizer] * trained / parts),
         "activations": _activations(shape, load, adapters, half, wide),
@@ -138,7 +153,7 @@ def estimate(shape: Shape, load: Load, *, stored_bytes: int | None = None) -> Me
 
 
 def _activations(shape: Shape, load: Load, adapters: bool, half: bool, wide: int) -> int:
-    tokens = load.micro_batch * load.length
+    tokens = load.tokens
     hidden, mlp, attention = _KEPT[adapters, half]
     block = hidden * shape.hidden + mlp * shape.mlp + attention * shape.attention
     # The padding mask, widened for each block, and the narrow side of its adapters.
@@ -151,7 +166,7 @@ def _activations(shape: Shape, load: Load, adapters: bool, half: bool, wide: int
 
 
 def _logits(shape: Shape, load: Load, adapters: bool, wide: int) -> int:
-    tokens = load.micro_batch * load.length
+    tokens = load.tokens
     tile = min(tokens, _TILE_TOKENS) * min(shape.vocabulary, _TILE_WORDS) * wide * _TILE_COPIES[load.kind]
     head_gradient = 0 if adapters else 4 * shape.vocabulary * shape.hidden
     return tile + 4 * tokens * shape.hidden + head_gradient

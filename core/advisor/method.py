@@ -9,13 +9,17 @@ from core.advisor import budget, memory
 from core.advisor.device import Device
 from core.advisor.lengths import Lengths
 from core.advisor.shape import Shape
-from core.advisor.sources import GUIDE_E, LORA_REGRET, QLORA_PAPER, THIS_BOX
-from core.recipe import METHODS
+from core.advisor.sources import DPO_PAPER, GUIDE_E, KTO_PAPER, LORA_REGRET, QLORA_PAPER, THIS_BOX
+from core.recipe import PREFERENCE_METHODS, TUNING_METHODS
 
-TITLES = {"lora": "LoRA", "qlora": "QLoRA", "full": "Full"}
+TITLES = {"lora": "LoRA", "qlora": "QLoRA", "full": "Full", "dpo": "DPO", "kto": "KTO"}
 # Guide E: full tuning wants 50,000 to 100,000 rows and more.
 FULL_ROWS = 50_000
 _GB = 1e9
+_JUDGED = {
+    "dpo": ("dpo", "learns from both answers of each pair, on top of a tuned run", DPO_PAPER),
+    "kto": ("kto", "learns from single good and bad answers, on top of a tuned run", KTO_PAPER),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Setting:
 
     rows, validation_rows: rows that train and that choose the checkpoint. length: tokens a row is cut at.
     lengths: how long the rows are; without it every row counts as half of `length`. stored_bytes: size of weights
-    that are quantised on disk, else None.
+    that are quantised on disk, else None. four_bit: dpo and kto hold the frozen weights in 4 bits.
     """
 
     shape: Shape
@@ -36,6 +40,7 @@ class Setting:
     effective: int
     rank: int
     stored_bytes: int | None = None
+    four_bit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,8 @@ def plan(setting: Setting, method: str, epochs: float) -> Plan:
         for optimizer in _optimizers(setting, method)
         for checkpointing in (False, True)
         for micro in _micro_batches(setting.effective)
+        # KTO's reference point is a mean over the micro-batch.
+        if not (method == "kto" and micro < 2)
         if not (checkpointing and setting.device.kind == "cpu")
     ]
     fitting = [(load, need) for load, need in tries if need.fit(setting.device.memory_free) == "fits"]
@@ -109,6 +116,7 @@ def plan(setting: Setting, method: str, epochs: float) -> Plan:
         method=method,
         rank=setting.rank,
         checkpointing=load.checkpointing,
+        four_bit=load.four_bit,
     )
     return Plan(
         method=method,
@@ -126,7 +134,10 @@ def plan(setting: Setting, method: str, epochs: float) -> Plan:
 def _try(
     setting: Setting, method: str, micro: int, checkpointing: bool, optimizer: str
 ) -> tuple[memory.Load, memory.MemoryEstimate]:
-    load = memory.Load(method, micro, setting.length, setting.rank, checkpointing, optimizer, setting.device.kind)
+    four_bit = setting.four_bit and method in PREFERENCE_METHODS
+    load = memory.Load(
+        method, micro, setting.length, setting.rank, checkpointing, optimizer, setting.device.kind, four_bit=four_bit
+    )
     return load, memory.estimate(setting.shape, load, stored_bytes=setting.stored_bytes)
 
 
@@ -149,13 +160,23 @@ def _row_tokens(setting: Setting, micro: int) -> float:
     return setting.length / 2
 
 
-def methods(setting: Setting, epochs: dict[str, float], *, quantised: bool, wanted: str | None) -> list[Plan]:
-    """A plan for each method, exactly one recommended: `wanted`, else the one that suits data and machine."""
-    plans = {method: plan(setting, method, epochs[method]) for method in METHODS}
-    best, why, source = _best(setting, plans, quantised)
+def methods(
+    setting: Setting,
+    epochs: dict[str, float],
+    *,
+    quantised: bool,
+    wanted: str | None,
+    judged: tuple[str, ...] = (),
+) -> list[Plan]:
+    """A plan for each method, exactly one recommended: `wanted`, else the one that suits data and machine.
+
+    judged: the methods that learn from rows of this kind, where they are judged answers; the first is recommended.
+    """
+    plans = {method: plan(setting, method, epochs[method]) for method in (*judged, *TUNING_METHODS)}
+    best, why, source = _JUDGED[judged[0]] if judged else _best(setting, plans, quantised)
     if wanted and wanted != best:
         best, why, source = wanted, f"chosen by you; {best} is what fits the data and this machine: {why}", source
-    notes = _notes(setting, quantised)
+    notes = _notes(setting, quantised) | {name: (why, source) for name, (_, why, source) in _JUDGED.items()}
     listed: list[Plan] = []
     for method, one in plans.items():
         reason, cited = (why, source) if method == best else notes[method]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,9 @@ from core.advisor.tasks import NO_FIGURE, TaskSize, size_for
 from core.advisor.values import Recommendation
 from core.hardware import Hardware
 from core.models import ModelInfo
-from core.recipe import Recipe, dump_recipe, fields, make_recipe
+from core.origin import Origin
+from core.preferring import FEW_PREFERENCES, few_preferences
+from core.recipe import PREFERENCE_METHODS, TUNING_METHODS, Recipe, dump_recipe, fields, make_recipe
 
 if TYPE_CHECKING:
     from core.data.report import Report
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 # Tokens and rows assumed where no file is named, so that methods can still be compared.
 _ASSUMED_ROWS = 1_000
 _MANY_CUT = 0.02
+# What learns from judged rows, by their format, the recommended one first.
+_JUDGED = {"preference": ("dpo", "kto"), "kto": ("kto",)}
 _BY_FORMAT = {"classification": "classification", "text": "domain", "preference": "preference", "kto": "preference"}
 
 
@@ -52,6 +56,7 @@ class Advice:
     methods: list[Plan]
     hyperparameters: dict[str, Recommendation]
     warnings: list[str]
+    origin: Origin | None = None
 
     @property
     def approach(self) -> Option:
@@ -132,6 +137,7 @@ def advise(
     held_out: float = 0.2,
     validation: float = 0.1,
     cpu: bool = False,
+    origin: Origin | None = None,
 ) -> Advice:
     """What to do for `task` with this data, model and machine.
 
@@ -143,6 +149,7 @@ def advise(
         method: the method asked for; the advice then says what it would have taken.
         held_out, validation: shares of the rows kept from training, and kept for validation.
         cpu: plan for the CPU even where there is a GPU.
+        origin: the tuned weights that the training shall begin with.
     """
     device, shape = device_for(hardware, cpu=cpu), shape_of(model)
     rows = report.rows_valid if report else None
@@ -167,9 +174,16 @@ def advise(
         effective=hyperparameters.effective_batch(facts).value,
         rank=hyperparameters.rank(facts).value,
         stored_bytes=model.bytes_on_disk if model.quantised else None,
+        four_bit=bool(origin and origin.quantised),
     )
-    passes = {name: hyperparameters.epochs(facts, name).value for name in ("lora", "qlora", "full")}
-    plans = methods(setting, passes, quantised=model.quantised, wanted=method)
+    if origin and origin.lora:
+        setting = replace(setting, rank=origin.lora["r"])
+    judged = _JUDGED.get(report.format or "", ()) if report else ()
+    if method in PREFERENCE_METHODS and method not in judged:
+        judged = (*judged, method)
+    names = (*judged, *TUNING_METHODS)
+    passes = {name: hyperparameters.epochs(facts, name).value for name in names}
+    plans = methods(setting, passes, quantised=model.quantised, wanted=method, judged=judged)
     plan = next(plan for plan in plans if plan.recommended)
     size = size_verdict(task, rows)
     return Advice(
@@ -182,7 +196,8 @@ def advise(
         size=size,
         options=approaches(task, answers or Answers(), rows),
         methods=plans,
-        hyperparameters=hyperparameters.values(facts, plan, length),
+        hyperparameters=hyperparameters.values(facts, plan, length, origin.lora if origin else None),
+        origin=origin,
         warnings=_warnings(task, report, model, shape, lengths, plan, length.value, size),
     )
 
@@ -238,8 +253,10 @@ def _warnings(
         found.append(f"a mixture of experts: its fused experts stay in 16 bits with qlora; {covered}")
     if not model.has_chat_template and task != "domain":
         found.append("the model has no chat template: rows are trained as plain text, prompt then answer")
-    if task == "preference":
-        found.append("this version trains on the chosen answers; the rejected ones are not used")
+    if task == "preference" and plan.method in TUNING_METHODS:
+        found.append(f"{plan.method} trains on the chosen answers; dpo and kto use the rejected ones too")
+    if plan.method in PREFERENCE_METHODS and report and report.rows_valid < FEW_PREFERENCES:
+        found.append(few_preferences(report.rows_valid, plan.method))
     return found
 
 
@@ -248,7 +265,7 @@ def cost(advice: Advice, recipe: Recipe) -> tuple[memory.MemoryEstimate, budget.
     train = recipe.train
     load = memory.Load(
         recipe.method, train.micro_batch_size, train.max_length, recipe.lora.r, train.gradient_checkpointing,
-        train.optimizer, advice.device.kind, recipe.gpus, train.parallel == "fsdp",
+        train.optimizer, advice.device.kind, recipe.gpus, train.parallel == "fsdp", recipe.quantises,
     )  # fmt: skip
     stored = advice.model.bytes_on_disk if advice.model.quantised else None
     parts, usable = recipe.data, advice.rows or _ASSUMED_ROWS
@@ -271,6 +288,7 @@ def cost(advice: Advice, recipe: Recipe) -> tuple[memory.MemoryEstimate, budget.
         checkpointing=train.gradient_checkpointing,
         max_steps=train.max_steps if train.max_steps > 0 else None,
         gpus=recipe.gpus,
+        four_bit=recipe.quantises,
     )
     need = memory.estimate(advice.shape, load, stored_bytes=stored)
     return need, budget.estimate(advice.shape, work, advice.device)
@@ -293,6 +311,7 @@ def to_recipe(
         "task": advice.task,
         "model": advice.model.name,
         "method": advice.plan.method,
+        "start": advice.origin.run or str(advice.origin.folder) if advice.origin else None,
         "device": device,
         "data": {
             "train": str(train),

@@ -38,10 +38,12 @@ def new_recipe(
     format: str | None = None,
     map: str | None = None,
     name: str = "",
+    start: str | None = None,
 ) -> Written:
     """The recipe for `train`, to be saved as `out`: file names are written as seen from its folder.
 
-    Where `train` brings validation or test parts of its own, they are used for what is not given.
+    Where `train` brings validation or test parts of its own, they are used for what is not given. `start` names the
+    run or the adapter's folder to begin with.
 
     Raises:
         UsageError: where two parts are the same file.
@@ -60,7 +62,7 @@ def new_recipe(
     for part in (validation, test):
         if part:
             open_dataset(part, format, map)
-    found = consult(train, task=task, model=model, method=method, format=format, map=map, data=parts)
+    found = consult(train, task=task, model=model, method=method, format=format, map=map, data=parts, start=start)
     report = found.report
     if report is None or not report.rows_valid or report.format is None:
         raise _nothing_to_train_on(report, train)
@@ -73,7 +75,7 @@ def new_recipe(
         map=report.map,
         name=name,
     )
-    if model != "starter" and expand(model).exists():
+    if start is None and model != "starter" and expand(model).exists():
         # A bare name would read as a hub id: a folder is written as a path.
         recipe = recipe.model_copy(update={"model": _as_path(as_seen_from(out, model))})
     resolve_paths(recipe, out.absolute().parent)

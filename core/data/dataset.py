@@ -301,13 +301,15 @@ def open_dataset(
     return Dataset(Source(expand(path), lazy=lazy), format, mapping)
 
 
-def examples(path: Path | str, format: str | None = None, map: str | None = None) -> Iterator[Example]:
-    """The usable rows of a data set, normalised, in order, without answers that are there as bad ones (KTO).
+def examples(
+    path: Path | str, format: str | None = None, map: str | None = None, *, bad: bool = False
+) -> Iterator[Example]:
+    """The usable rows of a data set, normalised, in order; answers that are there as bad ones (KTO) only with `bad`.
 
     Raises DiapasonError as `open_dataset` does.
     """
     for row in open_dataset(path, format, map):
-        if row.example is not None and row.example.verdict is not False:
+        if row.example is not None and (bad or row.example.verdict is not False):
             yield row.example
 
 

@@ -20,7 +20,7 @@ _PYTHONS = ((3, 11), (3, 13))  # pyproject.toml: requires-python
 # What the app and the jobs import, by the name of the distribution.
 _NEEDED = (
     "accelerate", "bitsandbytes", "bm25s", "charset-normalizer", "datasets", "evalica", "evaluate", "ftfy",
-    "jinja2", "numpy", "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "py3langid",
+    "jinja2", "jsonschema", "numpy", "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow", "py3langid",
     "pydantic", "pyyaml", "rensa", "requests", "rouge-score", "sacrebleu", "safetensors", "scikit-learn", "scipy",
     "textual", "tokenizers", "torch", "transformers", "trl", "xxhash",
 )  # fmt: skip

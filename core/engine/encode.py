@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +44,22 @@ class Encoded:
     kinds: Counter[str] = field(default_factory=Counter)
 
     @property
+    def sequences(self) -> list[Row]:
+        """All that goes through the model in one pass over the rows."""
+        return self.rows
+
+    @property
     def tokens(self) -> int:
         """Tokens of all rows."""
-        return sum(len(row.input_ids) for row in self.rows)
+        return sum(len(row.input_ids) for row in self.sequences)
+
+
+class Cuttable(Protocol):
+    """Rows of a file, of which some were cut."""
+
+    cut: list[int]
+    left_out: list[int]
+    kinds: Counter[str]
 
 
 def uses_thinking(path: Path, format: str | None, map: str | None = None) -> bool:
@@ -64,7 +78,7 @@ def encode_file(
     map: str | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> Encoded:
-    """Encode every usable row of `path`; preference rows by their chosen answer.
+    """Encode every usable row of `path`; preference rows by their chosen answer, KTO rows where it is good.
 
     Args:
         chat: the model's chat template and tokenizer.
@@ -98,6 +112,14 @@ def encode_file(
             found.rows.append(row)
         if tick:
             tick(count)
+    refuse_lines(path, masked, endless)
+    if not found.rows:
+        raise nothing_left(path, len(found.left_out), max_length)
+    return found
+
+
+def refuse_lines(path: Path, masked: list[int], endless: list[int]) -> None:
+    """Raise JobError where answers carry no loss (lines `masked`) or do not end (lines `endless`)."""
     where = str(path)
     if masked:
         raise JobError(
@@ -113,11 +135,13 @@ def encode_file(
             where=where,
             hint="The model's chat template leaves it out: take another model, or one with a complete template.",
         )
-    if not found.rows:
-        hint = f"Raise train.max_length ({max_length})." if found.left_out else "`diapason data check` says why."
-        message = "every row is cut before its answer begins" if found.left_out else "there is no usable row"
-        raise JobError("refused", message, where=where, hint=hint)
-    return found
+
+
+def nothing_left(path: Path, left_out: int, max_length: int) -> JobError:
+    """The refusal of a file of which no row can be trained on; `left_out` rows were cut at `max_length`."""
+    hint = f"Raise train.max_length ({max_length})." if left_out else "`diapason data check` says why."
+    message = "every row is cut before its answer begins" if left_out else "there is no usable row"
+    return JobError("refused", message, where=str(path), hint=hint)
 
 
 def _rows(lines: list[int]) -> str:
@@ -128,7 +152,7 @@ def _rows(lines: list[int]) -> str:
     return f"line {shown} has" if len(unique) == 1 else f"lines {shown}{more} have"
 
 
-def describe_cuts(data: Encoded, max_length: int) -> list[str]:
+def describe_cuts(data: Cuttable, max_length: int) -> list[str]:
     """Sentences for the person about what `max_length` did to the rows; empty where it did nothing."""
     said: list[str] = []
     kept = len(set(data.cut) - set(data.left_out))

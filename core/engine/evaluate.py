@@ -14,10 +14,12 @@ from core.engine.general_work import GENERAL, forgetting
 from core.engine.job import Job, JobError
 from core.engine.models import Owner
 from core.engine.scoring import summarise
-from core.evaluation.arms import parse_arms, unseen
+from core.evaluation.arms import parse_arms
 from core.evaluation.request import asked as all_asked
 from core.evaluation.result import ANSWERS, RESULT, weights_fingerprint
 from core.files import write_atomic, write_json
+from core.judging.used import prompt_id
+from core.rounds import ancestors, trained_on, used_for_training
 from core.runs.folder import RunFolder, find_run
 
 
@@ -41,12 +43,12 @@ def answer_and_score(job: Job) -> str:
     arms = parse_arms(job.spec["arms"])
     train = [row for part in trained_on(run) for row in _read(part)]
     work = Work(job, owner, arms, settings, train, scored=scored)
-    known = list(train)
+    known = _prompts(job, run)
     for arm in arms:
         if arm.run:
             # A row that the other run was trained on would favour it.
             with work.failing(arm):
-                known += [row for part in trained_on(find_run(arm.run)) for row in _read(part)]
+                known |= _prompts(job, find_run(arm.run))
     test, refused = _test_rows(job, settings, known)
     work.answer(test)
     if scored:
@@ -71,10 +73,18 @@ def answer_and_score(job: Job) -> str:
     return "completed"
 
 
-def trained_on(run: RunFolder) -> list[dict[str, Any]]:
-    """The parts of data, as specs name them, whose prompts the run's tuned model was trained on."""
-    part = (run.spec().get("data") or {}).get("train")
-    return [part] if part else []
+def _prompts(job: Job, run: RunFolder) -> set[str]:
+    """The prompts (`core.judging.used.prompt_id`) that `run` or a run before it learned from: those of their training
+    rows, bad answers of KTO's among them, and those whose judgements were handed to training."""
+    _, gone = ancestors(run)
+    if gone is not None:
+        job.log("warning", f"{run.name} goes back to {gone}, which is gone: test rows that it was trained on count.")
+    rows = (
+        row
+        for part in trained_on(run)
+        for row in examples(part["path"], part.get("format"), part.get("map"), bad=True)
+    )
+    return {prompt_id(row) for row in rows} | used_for_training(run)
 
 
 def _read(part: dict[str, Any]) -> list[Example]:
@@ -104,13 +114,15 @@ def _settings(job: Job, run_spec: dict[str, Any], owner: Owner) -> dict[str, Any
     return {**defaults, **given, "test": test}
 
 
-def _test_rows(job: Job, settings: dict[str, Any], train: list[Example]) -> tuple[list[Example], int]:
-    """Test rows whose prompt was not trained on, at most max_rows of them, drawn by seed; and how many were.
+def _test_rows(job: Job, settings: dict[str, Any], known: set[str]) -> tuple[list[Example], int]:
+    """Test rows whose prompt is not among the `known`, at most max_rows of them, drawn by seed; and how many were.
 
     A generate job may ask for rows that were trained on (``trained_too``): its answers are not counted as a test.
     """
     part = settings["test"]
-    rows, refused = (_read(part), 0) if job.spec.get("trained_too") else unseen(_read(part), train)
+    found = _read(part)
+    rows = found if job.spec.get("trained_too") else [row for row in found if prompt_id(row) not in known]
+    refused = len(found) - len(rows)
     if not rows:
         why = f"all {refused} prompts were trained on" if refused else "there is no usable row"
         raise JobError(
@@ -120,7 +132,7 @@ def _test_rows(job: Job, settings: dict[str, Any], train: list[Example]) -> tupl
             hint="Give rows that the model has not been trained on: diapason evaluate RUN --data FILE.",
         )
     if refused:
-        job.log("warning", f"{refused} test rows are left out: their prompt was trained on.")
+        job.log("warning", f"{refused} test rows are left out: their prompt, or a judgement of it, was trained on.")
     wanted = settings["max_rows"]
     if wanted and len(rows) > wanted:
         chosen = sorted(random.Random(settings["seed"]).sample(range(len(rows)), wanted))

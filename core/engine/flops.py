@@ -7,28 +7,29 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.advisor.flops import flops_per_token
+from core.advisor.flops import MORE_FORWARD, flops_per_token
 from core.advisor.peaks import peak_flops
 from core.advisor.shape import shape_of
-from core.engine.encode import Encoded
+from core.engine.reading import Rows
 from core.models import ModelInfo, text_config
 from core.recipe import Recipe
 
 
-def model_flops(trainer: Any, recipe: Recipe, info: ModelInfo, rows: Encoded) -> tuple[float, float | None]:
+def model_flops(trainer: Any, recipe: Recipe, info: ModelInfo, rows: Rows) -> tuple[float, float | None]:
     """Operations that the training needs for one token, and those that the cards in use can do in a second.
 
     MFU (arxiv.org/abs/2204.02311, appendix B) is tokens a second times the one, divided by the other; tokens are
     those of the rows, without padding, and what gradient checkpointing computes again does not count. The second is
     None on a CPU, and on a card whose speed in this type is not known.
     """
-    lengths = np.fromiter((len(row.input_ids) for row in rows.rows), np.float64)
+    lengths = np.fromiter((len(row.input_ids) for row in rows.sequences), np.float64)
     tokens = max(1.0, float(lengths.sum()))
     needed = flops_per_token(
         shape_of(info),
         adapter=None if recipe.method == "full" else _adapter(trainer.model, info),
         length=float((lengths**2).sum()) / tokens,
-        loss_share=min(1.0, sum(row.loss_tokens for row in rows.rows) / tokens),
+        more_forward=MORE_FORWARD.get(recipe.method, 0),
+        loss_share=min(1.0, sum(row.loss_tokens for row in rows.sequences) / tokens),
     )
     device = trainer.args.device
     if device.type != "cuda":

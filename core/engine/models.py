@@ -92,7 +92,7 @@ class Models:
 
     @property
     def _quantised(self) -> bool:
-        return self._recipe.method == "qlora" and not self._info.quantised
+        return self._recipe.quantises and not self._info.quantised
 
     def _load(self, folder: Path) -> Any:
         dtype = pick_dtype(self._recipe.train.dtype, self.device)

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.compute as compute
 import torch
 from torch.distributed.tensor import DTensor
 
-from core.chat import NO_LOSS
 from core.engine.job import JobError
 from core.engine.loading import resident_bytes
 
@@ -31,7 +29,7 @@ def preflight(trainer: Any, accumulation: int) -> dict[str, Any]:
     Raises:
         JobError: where the loss or the gradient of that batch is not finite.
     """
-    lengths = compute.list_value_length(trainer.train_dataset.data.column("input_ids")).to_numpy()
+    lengths = trainer.row_lengths()
     size = trainer.args.per_device_train_batch_size
     longest = np.argsort(-lengths, kind="stable")[:size]
     batch = trainer.data_collator([trainer.train_dataset[int(index)] for index in longest])
@@ -64,8 +62,10 @@ def preflight(trainer: Any, accumulation: int) -> dict[str, Any]:
 
 def _pass(trainer: Any, batch: dict[str, Any]) -> float:
     began = time.perf_counter()
-    # Every process has this batch, and the loss is over the tokens of all.
-    count = (batch["labels"][..., 1:] != NO_LOSS).sum().to(trainer.args.device) * trainer.ranks.size
+    count = trainer.counted(batch)
+    if count is not None:
+        # Every process has this batch, and the loss is over the tokens of all.
+        count = count.to(trainer.args.device) * trainer.ranks.size
     loss = trainer.training_step(trainer.model_wrapped, dict(batch), num_items_in_batch=count)
     # Not the accelerator's clipping: under float16 that may be asked for once a step only.
     total = torch.nn.utils.clip_grad_norm_(trainer.model.parameters(), math.inf)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-import trl
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 #: `data`: the wait for the next batches, collated and on the device. `forward`: up to the loss. `backward`: with what
 #: gradient checkpointing computes again, and the wait for other ranks' gradients. `optimizer`: clipping and step.
@@ -75,8 +74,12 @@ class StepTime:
             self._sums[part] += began.elapsed_time(ended) / 1000
 
 
-class TimedTrainer(trl.SFTTrainer):
-    """An SFTTrainer that knows where the time of its steps goes, and trains as that one does."""
+# What is mixed into one of TRL's trainers is no trainer by itself.
+Mixed = Trainer if TYPE_CHECKING else object
+
+
+class Timed(Mixed):
+    """Mixed into a trainer of TRL's: it then knows where the time of its steps goes, and trains as before."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer with exact validation, sealed checkpoints, and events for those who watch."""
+"""TRL's trainers with exact validation, sealed checkpoints, and events for those who watch."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as compute
 import torch
+import trl
+from numpy.typing import NDArray
 from torch.distributed.tensor import DTensor
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer
 from transformers.trainer_callback import PrinterCallback
 
-from core.engine import sharding
+from core.chat import NO_LOSS
 from core.engine.answering import losses
 from core.engine.encode import Row
+from core.engine.flow import Flow
 from core.engine.job import Job, JobError
-from core.engine.loading import resident_bytes
-from core.engine.preflight import preflight
+from core.engine.persisting import Persisting
 from core.engine.ranks import Ranks
 from core.engine.room import checkpoint_bytes, make_room
 from core.engine.sampling import Sampler
-from core.engine.step_time import TimedTrainer
+from core.engine.step_time import Timed
 from core.engine.trackers import Trackers
 from core.engine.validation import Validation
 from core.runs import checkpoints
-
-_SCHEDULER = "scheduler.pt"
 
 
 @dataclass(slots=True)
@@ -47,14 +49,23 @@ class Plan:
     checks: dict[str, Any] = field(default_factory=dict)
 
 
-class SealedTrainer(TimedTrainer):
-    """An SFTTrainer whose evaluations and checkpoints are ours; it never steps on a loss that is not finite."""
+class Sealed(Persisting, Timed):
+    """Mixed into a trainer of TRL's: evaluations and checkpoints are ours, and no step is taken on a loss that is not
+    finite.
 
-    def __init__(self, *arguments: Any, job: Job, ranks: Ranks, validation: Sequence[Row], **options: Any) -> None:
+    Attributes:
+        validation: the rows that choose the checkpoint, as the trainer's `validate` takes them.
+    """
+
+    validation: Sequence[Any]
+    _tokenizer: Any
+    _total_train_tokens: float
+
+    def __init__(self, *arguments: Any, job: Job, ranks: Ranks, validation: Sequence[Any], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.job = job
         self.ranks = ranks
-        self.validation = [(row.input_ids.tolist(), row.labels.tolist()) for row in validation]
+        self.validation = validation
         self.plan = Plan(0, 1, 1, 1, 1)
         self.best = Validation()
         self.sampler: Sampler | None = None
@@ -63,6 +74,31 @@ class SealedTrainer(TimedTrainer):
         self.use_of_token: float | None = None  # share of the cards' speed that one token a second takes
         self.remove_callback(PrinterCallback)
         self.add_callback(Flow(self))
+
+    def validate(self) -> tuple[list[tuple[int, float, int]], dict[str, Any]]:
+        """Each validation row's number, summed loss and what that is divided by; and further fields of the event."""
+        raise NotImplementedError
+
+    def row_lengths(self) -> NDArray[np.int64]:
+        """Tokens of the longest sequence of each training row."""
+        raise NotImplementedError
+
+    def counted(self, batch: dict[str, Any]) -> torch.Tensor | None:
+        """What the loss of a batch is divided by, where the Trainer has to be told."""
+        return None
+
+    def step_facts(self, logs: dict[str, float]) -> dict[str, float | None]:
+        """Further fields of a step's event, from what TRL logs."""
+        return {}
+
+    def summed_losses(self, rows: Sequence[tuple[Any, Any]]) -> list[tuple[int, float, int]]:
+        """(row, summed nats, tokens with loss) of (input ids, labels), by all processes together."""
+        parts: list[tuple[int, float, int]] = []
+        size, pad = self.ranks.size, self._tokenizer.pad_token_id
+        for batch in losses(self.model, rows, pad, rank=self.ranks.rank, size=size):
+            parts += batch
+            self.job.pulse("validation", min(len(parts) * size, len(rows)), len(rows))
+        return self.ranks.gather(parts)
 
     @property
     def tokens_seen(self) -> int:
@@ -89,19 +125,13 @@ class SealedTrainer(TimedTrainer):
         return norm
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The mean loss a token over all validation rows, exact whatever the batches; answers the samples too."""
+        """The mean loss over all validation rows, exact whatever the batches; answers the samples too."""
         began = time.monotonic()
         step = self.state.global_step
         result: dict[str, float] = {}
         with self._answering():
             if self.validation:
-                parts: list[tuple[int, float, int]] = []
-                size, pad = self.ranks.size, self._tokenizer.pad_token_id
-                for batch in losses(self.model, self.validation, pad, rank=self.ranks.rank, size=size):
-                    parts += batch
-                    done = min(len(parts) * size, len(self.validation))
-                    self.job.pulse("validation", done, len(self.validation))
-                parts = self.ranks.gather(parts)
+                parts, facts = self.validate()
                 judged = self.best.take(step, parts)
                 loss, best = judged["loss"], judged["best"]
                 result = {"eval_loss": loss}
@@ -111,8 +141,8 @@ class SealedTrainer(TimedTrainer):
                     step=step,
                     epoch=self.state.epoch or 0.0,
                     **judged,
+                    **facts,
                     rows=len(parts),
-                    tokens=sum(count for _, _, count in parts),
                     seconds=time.monotonic() - began,
                 )
                 self.trackers.log(step, {"eval_loss": loss, "eval_best_loss": self.best.loss})
@@ -188,133 +218,26 @@ class SealedTrainer(TimedTrainer):
             checkpoints.rotate(folder.parent, self.plan.keep, self.best.step)
         self.paused += time.monotonic() - began
 
-    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """As the Trainer's; of a sharded model only what was trained, gathered."""
-        if self.is_fsdp_enabled:
-            self._save(output_dir, state_dict=sharding.whole_weights(self.model))
-        else:
-            super().save_model(output_dir, _internal_call)
 
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if not self.is_fsdp_enabled:
-            super()._save_optimizer_and_scheduler(output_dir)
-            return
-        sharding.save_optimizer(self.model, self.optimizer, Path(output_dir), main=self.ranks.main)
-        if self.ranks.main:
-            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / _SCHEDULER)
+class SealedTrainer(Sealed, trl.SFTTrainer):
+    """TRL's SFTTrainer, sealed; its validation rows are core.engine.encode's, its loss is nats a token."""
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.is_fsdp_enabled:
-            sharding.load_weights(self.model, Path(resume_from_checkpoint), main=self.ranks.main)
-        else:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
+    def __init__(self, *arguments: Any, validation: Sequence[Row], **options: Any) -> None:
+        rows = [(row.input_ids.tolist(), row.labels.tolist()) for row in validation]
+        super().__init__(*arguments, validation=rows, **options)
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if not self.is_fsdp_enabled or checkpoint is None:
-            super()._load_optimizer_and_scheduler(checkpoint)
-            return
-        sharding.load_optimizer(self.model, self.optimizer, Path(checkpoint), main=self.ranks.main)
-        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / _SCHEDULER, weights_only=True))
+    def validate(self) -> tuple[list[tuple[int, float, int]], dict[str, Any]]:
+        """As `Sealed` has it: nats, and tokens."""
+        parts = self.summed_losses(self.validation)
+        return parts, {"tokens": sum(count for _, _, count in parts)}
 
+    def row_lengths(self) -> NDArray[np.int64]:
+        """Tokens of each training row."""
+        return compute.list_value_length(self.train_dataset.data.column("input_ids")).to_numpy()
 
-class Flow(TrainerCallback):
-    """Decides when to evaluate, save and stop, and writes the step events."""
-
-    def __init__(self, trainer: SealedTrainer) -> None:
-        self._trainer = trainer
-        self._clock = 0.0
-        self._tokens = 0
-
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """The preflight, then the untuned model's loss and answers: what would not fit is told first."""
-        trainer, job, ranks = self._trainer, self._trainer.job, self._trainer.ranks
-        job.step = state.global_step
-        if ranks.rank:
-            # Else all processes would drop out the same places of their different rows.
-            torch.manual_seed(args.seed + ranks.rank)
-        measured = preflight(trainer, trainer.plan.accumulation)
-        job.emit("preflight", sync=True, **measured, checks=trainer.plan.checks)
-        print(
-            f"Longest batch: {measured['longest_tokens']} tokens a row, "
-            f"peak memory {measured['peak_memory_bytes'] / 2**30:.2f} GiB, "
-            f"about {measured['eta_seconds'] / 60:.1f} min of training",
-            flush=True,
-        )
-        ranks.check_stop(job)
-        if state.global_step == 0:
-            trainer.evaluate()
-        ranks.check_stop(job)
-        self._tokens = trainer.tokens_seen
-        trainer.paused = 0.0
-        trainer.step_time.reset()
-        self._clock = time.monotonic()
-
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        """Look at the inbox; evaluate, save or stop where it is time."""
-        job, plan, step = self._trainer.job, self._trainer.plan, state.global_step
-        job.step = step
-        job.pulse("train", step, plan.total_steps)
-        job.look()
-        stop, save = self._trainer.ranks.agree(job.stop_asked, job.take("checkpoint"))
-        last = step >= plan.total_steps
-        if last or step % plan.eval_every == 0:
-            control.should_evaluate = True
-        if last or step % plan.save_every == 0 or save:
-            control.should_save = True
-        if last:
-            control.should_log = True
-            control.should_training_stop = True
-        elif stop:
-            job.log("info", f"Stopping after step {step}, as asked; the checkpoint comes first.")
-            control.should_save = True
-            control.should_training_stop = True
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Write a step event; the Trainer's own history is dropped, or each checkpoint would hold all of it."""
-        state.log_history.clear()
-        if not logs or "loss" not in logs:
-            return
-        trainer = self._trainer
-        now = time.monotonic()
-        seconds = max(1e-9, now - self._clock - trainer.paused)
-        tokens = trainer.tokens_seen
-        speed = (tokens - self._tokens) / seconds
-        measured = {
-            "epoch": state.epoch,
-            "loss": logs["loss"],
-            "grad_norm": logs.get("grad_norm"),
-            "learning_rate": logs.get("learning_rate"),
-            "tokens": tokens,
-            "tokens_per_second": speed,
-            "mfu": None if trainer.use_of_token is None else speed * trainer.use_of_token,
-            "seconds": seconds,
-        }
-        trainer.job.emit(
-            "step",
-            step=state.global_step,
-            **measured,
-            split=trainer.step_time.take(seconds),
-            paused=trainer.paused,
-            ram_bytes=resident_bytes(),
-            gpu_bytes=int(torch.cuda.max_memory_allocated()) if args.device.type == "cuda" else None,
-        )
-        trainer.trackers.log(state.global_step, measured)
-        print(
-            f"step {state.global_step}/{trainer.plan.total_steps}: loss {logs['loss']:.4f}, {speed:.0f} tokens/s",
-            flush=True,
-        )
-        self._clock, self._tokens, trainer.paused = now, tokens, 0.0
+    def counted(self, batch: dict[str, Any]) -> torch.Tensor | None:
+        """The tokens with loss."""
+        return (batch["labels"][..., 1:] != NO_LOSS).sum()
 
 
 def _nonfinite(what: str, value: float, step: int) -> JobError:

@@ -51,7 +51,8 @@ def generate(judging: Judging, count: int | None = None) -> RunFolder:
         )
     from core.submit import submit_job
 
-    return submit_job("generate", run, arms=list(judging.arms or ()), max_rows=count or COUNT)
+    asked = {"arms": list(judging.arms or ()), "max_rows": count or COUNT, **judging.request}
+    return submit_job("generate", run, **asked)
 
 
 def under_way(run: RunFolder, arms: Sequence[str] = ()) -> RunFolder | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.errors import DiapasonError, UsageError
 from core.home import home
@@ -29,6 +29,8 @@ class Judging:
         sources: files of answers that a new session may be made of, the first that has all arms wins.
         run: the run that it belongs to, or None.
         arms: who answers; None: all that the file of answers has. chosen: whether a person named them.
+        options: what the command that goes on with it needs beside the name.
+        request: further fields of the job that makes the answers, by `core.submit.submit_job`.
     """
 
     folder: Path
@@ -37,6 +39,8 @@ class Judging:
     run: Path | None = None
     arms: tuple[str, ...] | None = None
     chosen: bool = False
+    options: str = ""
+    request: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def begun(self) -> bool:
@@ -46,7 +50,7 @@ class Judging:
     @property
     def command(self) -> str:
         """The command that goes on with it."""
-        return f"diapason judge {self.name}"
+        return f"diapason judge {self.name}{self.options}"
 
 
 def judging_folder(run: Path) -> Path:

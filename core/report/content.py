@@ -16,6 +16,7 @@ from core.judging.votes import read_votes
 from core.report.blocks import Block, Figure, Heading, Table, Text, Verbatim
 from core.report.curves import Line, curves
 from core.report.evaluation import evaluation_blocks
+from core.rounds import began_with, chain, rounds
 from core.runs.series import number, whole
 from core.runs.usage import usage
 from core.runs.view import RunView
@@ -42,6 +43,10 @@ def content(view: RunView, *, price: float | None = None) -> Iterator[Block]:
     yield Table(("", ""), tuple(_facts(view, spec, price)), right=False)
     for line in spec.get("warnings") or ():
         yield Text(f"Warning: {line}")
+    if began_with(view.folder):
+        yield Heading("Rounds")
+        for line in chain(rounds(view.folder)):
+            yield Text(line)
     yield from _course(view)
     result = read_result(view.folder)
     if result is not None:
@@ -67,7 +72,8 @@ def _facts(view: RunView, spec: dict[str, Any], price: float | None) -> Iterator
     hours = view.elapsed_seconds / 3600
     yield "run", view.id
     if isinstance(start := spec.get("start"), dict):
-        yield "begins with", f"step {start.get('step')} of {start.get('run')}"
+        step = "" if start.get("step") is None else f"step {start['step']} of "
+        yield "begins with", f"{step}{start.get('run') or (spec.get('origin') or {}).get('folder')}"
     yield "model", str((spec.get("model") or {}).get("name"))
     yield "method", str(recipe.get("method"))
     rows = ((role, (data.get(role) or {}).get("rows")) for role in ("train", "validation", "test"))

@@ -13,6 +13,8 @@ from core.home import jobs_dir, runs_dir
 
 #: Statuses after which nothing happens by itself any more.
 FINAL = frozenset({"completed", "stopped", "failed"})
+#: Folders in a run's: the weights that it begins with, and the adapter that its answers are held against (dpo, kto).
+START, REFERENCE = "start", "reference"
 
 
 class RunFolder:

@@ -340,17 +340,17 @@ def test_packing_checkpointing_and_8bit_optimizer(undisturbed: Path, model: Path
 
 
 def test_preflight_leaves_no_trace(undisturbed: Path, model: Path, tmp_path: Path, here: Any) -> None:
-    import core.engine.trainer as trainer
+    import core.engine.flow as flow
 
     folder = make_run(tmp_path / "run", model)
-    original = trainer.preflight
-    trainer.preflight = lambda *_: {
+    original = flow.preflight
+    flow.preflight = lambda *_: {
         "peak_memory_bytes": 0, "seconds": 0.0, "longest_tokens": 0, "eta_seconds": 0.0
     }  # fmt: skip
     try:
         assert here(folder) == 0
     finally:
-        trainer.preflight = original
+        flow.preflight = original
     assert curve(folder) == curve(undisturbed)
 
 

@@ -375,3 +375,38 @@ async def test_a_large_file_shows_how_far_the_check_is_and_can_be_left(tmp_path:
         await pilot.press("escape", "escape", "escape", "escape")
         await until(pilot, lambda: type(app.screen).__name__ == "HomeScreen")
         await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+async def test_pairs_are_learned_from_on_top_of_a_tuned_adapter(tmp_path: Path, tiny: Path) -> None:
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    settings = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj", "down_proj"]}
+    (adapter / "adapter_config.json").write_text(json.dumps({**settings, "base_model_name_or_path": str(tiny)}))
+    row = {"prompt": "Where is order 1?", "chosen": "On its way.", "rejected": "No idea."}
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text("".join(json.dumps({**row, "prompt": f"Where is order {n}?"}) + "\n" for n in range(30)))
+    app = DiapasonApp("wizard", path=pairs, begin=str(adapter), method="dpo")
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, WizardScreen) and app.screen.state.lengths is not None)
+        state = screen(pilot).state
+        assert screen(pilot).name_now == "method" and "DPO, rank 4" in shown(app)
+        await to(pilot, "settings")
+        assert "begins with" in shown(app) and "5e-06" in shown(app)
+        await to(pilot, "review")
+        assert "30 pairs are few for dpo" in shown(app).replace("\n", " ")
+        assert_inert(app)
+        _, recipe = state.ready()
+        assert (recipe.method, recipe.start, recipe.train.epochs) == ("dpo", str(adapter), 1.0)
+        assert (recipe.lora.r, recipe.lora.targets, recipe.model) == (4, ["down_proj", "q_proj"], str(tiny))
+        # Without the tuned weights the recipe is one for the model as it is.
+        await to_settings_and_drop_the_start(pilot)
+        assert state.origin is None and state.recipe is not None and state.recipe.start is None
+
+
+async def to_settings_and_drop_the_start(pilot: Pilot[Any]) -> None:
+    """Go back one question and empty the field `start`."""
+    await pilot.press("b")
+    await on(pilot, "field:start")
+    await pilot.press("e")
+    await type_in(pilot, "null")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TASKS = ("style", "classification", "extraction", "complex", "generation", "code", "domain", "preference")
 FORMATS = ("alpaca", "chat", "prompt-completion", "sharegpt", "preference", "kto", "classification", "text")
-METHODS = ("lora", "qlora", "full")
+METHODS = ("lora", "qlora", "full", "dpo", "kto")
 _QUESTIONS = (
     ("--facts-change", "facts_change", "whether the facts in the answers change often (default: no)"),
     ("--cite-sources", "cite_sources", "whether answers must cite their sources (default: no)"),

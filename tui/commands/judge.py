@@ -57,6 +57,17 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "-n", dest="count", type=_count, metavar="N", help="pairs to judge (default: 50; a larger N adds pairs later)"
     )
+    parser.add_argument(
+        "--for",
+        dest="purpose",
+        choices=("training",),
+        help="training: two drawn answers of the tuned model (temperature 0.8) to prompts outside the test set, kept "
+        "apart from the test's verdicts; they teach DPO more than base against tuned, since both are what the model "
+        "itself would say",
+    )
+    parser.add_argument(
+        "--prompts", metavar="FILE", help="with --for training: its prompts (default: training and validation rows)"
+    )
     parser.add_argument("--new", action="store_true", help="begin anew; the earlier session is kept, but not counted")
     judge_model.add_arguments(parser)
     parser.set_defaults(run=run)
@@ -108,6 +119,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _judging(args: argparse.Namespace) -> tuple[Judging, bool]:
     """The judging that the command line names, and whether its session is yet to begin anew."""
+    if args.prompts is not None and args.purpose is None:
+        raise UsageError("--prompts are those of --for training", hint="diapason judge RUN --for training")
+    if args.purpose is not None:
+        return _training(args), args.new
     if args.answers is None:
         from core.judging.place import find_judging, judging_of
         from core.runs.folder import find_run
@@ -123,6 +138,36 @@ def _judging(args: argparse.Namespace) -> tuple[Judging, bool]:
 
     paths = [expand(Path(name)) for name in args.answers]
     return begin(paths, args.name, count=args.count, new=args.new), False
+
+
+def _training(args: argparse.Namespace) -> Judging:
+    """The judging for training of a run; its prompts are written where answers are still to be made."""
+    from core.judging.answers import ready, under_way
+    from core.judging.session import find_answers
+    from core.judging.training import training_judging, with_prompts
+    from core.runs.folder import find_run
+
+    if args.target is None or args.arms is not None or args.answers is not None:
+        raise UsageError(
+            "--for training takes a run, and its tuned model alone", hint="diapason judge RUN --for training"
+        )
+    run = find_run(args.target)
+    judging = training_judging(run)
+    made = find_answers(judging) is not None if args.new else ready(judging)
+    if made and args.prompts is None:
+        return judging
+    if made and not args.new:
+        raise UsageError(
+            "there is a session already, of other prompts",
+            where=run.name,
+            hint="--new begins another; it is kept aside.",
+        )
+    if under_way(run, judging.arms or ()) is not None:
+        return judging
+    if args.prompts is not None:
+        # Answers to other prompts must not be taken for these.
+        (judging.folder / "answers.jsonl").unlink(missing_ok=True)
+    return with_prompts(judging, expand(Path(args.prompts)) if args.prompts else None, args.count)
 
 
 def _arms(text: str) -> list[str]:

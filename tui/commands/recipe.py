@@ -28,7 +28,8 @@ def register(subparsers: Any) -> None:
     new.add_argument("--test", metavar="FILE", help="test file (default: a tenth of the training file's prompts)")
     new.add_argument("--model", default="starter", metavar="M", help="folder, hub id, or starter (default)")
     new.add_argument("--task", choices=TASKS, metavar="T", help="what to learn: " + ", ".join(TASKS))
-    new.add_argument("--method", choices=METHODS, metavar="lora|qlora|full", help="default: the one that suits")
+    new.add_argument("--method", choices=METHODS, metavar="|".join(METHODS), help="default: the one that suits")
+    new.add_argument("--start", metavar="RUN", help="run whose tuned weights it begins with, or an adapter's folder")
     new.add_argument("--format", choices=FORMATS, metavar="F", help="layout of the rows, where not recognised")
     new.add_argument("--map", metavar="NAME=FIELD,...", help="which field is which: prompt=premise,completion=target")
     new.add_argument("--name", default="", help="name of the run (default: the file's)")
@@ -63,6 +64,7 @@ def run_new(args: argparse.Namespace) -> int:
         format=args.format,
         map=args.map,
         name=args.name,
+        start=args.start,
     )
     save_recipe(out, written.text)
     advice = written.advice

@@ -31,10 +31,11 @@ def run(args: argparse.Namespace) -> int:
 
     run = find_run(args.target)
     if args.json:
+        from core.rounds import rounds
         from core.runs.document import details
         from core.runs.view import RunView
 
-        print(json.dumps(details(RunView(run)), indent=2))
+        print(json.dumps({**details(RunView(run)), "rounds": [one.to_json() for one in rounds(run)]}, indent=2))
     else:
         from core.runs.course_cache import open_run
 
@@ -43,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(view: RunView) -> list[str]:
+    from core.rounds import began_with, chain, preference_line, rounds
     from core.text import visible
     from tui.follow import mirror_line, progress_text
     from tui.format import duration, loss, size
@@ -78,6 +80,10 @@ def _lines(view: RunView) -> list[str]:
         lines.append(f"step time   {', '.join(f'{name} {100 * share:.0f} %' for name, share in shares.items())}")
     if math.isfinite(mfu := view.steps.mean_mfu()):
         lines.append(f"mean MFU    {100 * mfu:.1f} %")
+    if margin := preference_line(view.evals):
+        lines.append(f"margin      {margin}")
+    for number, line in enumerate(chain(rounds(view.folder)) if began_with(view.folder) else ()):
+        lines.append(f"{'' if number else 'rounds':<12}{visible(line)}")
     if view.restarts:
         lines.append(f"restarts    from step {', '.join(map(str, view.restarts))}")
     if mirror := mirror_line(view):

@@ -194,7 +194,7 @@ def _judging(run: Path) -> tuple[int, int, str | None]:
 def _what(recipe: dict[str, Any], spec: dict[str, Any]) -> str:
     method = str(recipe.get("method", ""))
     rank = _dict(recipe.get("lora")).get("r")
-    shown = {"lora": "LoRA", "qlora": "QLoRA"}.get(method, method) + (
+    shown = {"lora": "LoRA", "qlora": "QLoRA", "dpo": "DPO", "kto": "KTO"}.get(method, method) + (
         f" r{rank}" if rank and method != "full" else ""
     )
     model = str(_dict(spec.get("model")).get("name") or recipe.get("model") or "")

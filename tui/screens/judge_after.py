@@ -60,14 +60,19 @@ class AfterScreen(MarkingScreen):
         """Ask where to write the rows for KTO."""
         self._ask_export("kto")
 
-    def _ask_export(self, format: str) -> None:
+    def action_next_round(self) -> None:
+        """Ask where to write the rows, then make a recipe for them on top of the run that was judged."""
+        self._ask_export("dpo", train=True)
+
+    def _ask_export(self, format: str, *, train: bool = False) -> None:
         from core.runs.folder import slug
 
         place = str(Path.cwd() / f"{slug(self.judging.name)}-{format}.jsonl")
         question = f"Write the rows for {format.upper()} to which file?"
-        self.ask(question, lambda path: self._export(expand(path), format), value=place, paths=True)
+        self.ask(question, lambda path: self._export(expand(path), format, train), value=place, paths=True)
 
-    def _export(self, out: Path, format: str, *, force: bool = False) -> None:
+    def _export(self, out: Path, format: str, train: bool, *, force: bool = False) -> None:
+        from core.judging.handover import next_round
         from core.judging.preferences import export, summary
         from core.judging.votes import read_votes
 
@@ -75,10 +80,16 @@ class AfterScreen(MarkingScreen):
         if out.is_file() and not force:
             self.confirm(
                 f"Overwrite {out.name}?",
-                lambda: self._export(out, format, force=True),
+                lambda: self._export(out, format, train, force=True),
                 detail=str(out),
                 yes="Overwrite",
             )
             return
         session = self.desk.session
-        self.say(f"{out}: {summary(export(session, read_votes(session), out, format, force=force))}")
+        found = export(session, read_votes(session), out, format, force=force)
+        self.say(f"{out}: {summary(found)}")
+        if train:
+            handed = next_round(self.judging, out.absolute(), format)
+            if warning := handed.warning(len(found.rows)):
+                self.warn(warning)
+            self.diapason.open("wizard", **handed.wizard())

@@ -31,6 +31,9 @@ ACTIONS = (
     Action("m", "plain", "as written", "Show the answers as written, or their Markdown.", False, "why_no_pair"),
     Action("p", "export_dpo", "preferences", "Write the verdicts as rows for DPO.", True, "why_no_result"),
     Action("k", "export_kto", "for KTO", "Write the verdicts as rows for KTO.", True, "why_no_result"),
+    Action(
+        "w", "next_round", "train", "Write them for DPO and open the wizard on top of the run.", True, "why_no_result"
+    ),
     Action("c", "carry_on", "carry on", "Judge the pairs that are left.", True, "why_none_left"),
     Action("r", "go_over", "skipped", "Judge the skipped pairs after all.", True, "why_nothing_skipped"),
     Action("g", "generate", "generate", "Let both models answer the test prompts.", True, "why_not_generate"),
@@ -44,4 +47,4 @@ ACTIONS = (
     Action("left_square_bracket", "prompt_up", "prompt up", "Scroll the prompt up.", group="Scroll"),
 )
 # What the result page offers, in this order.
-AFTERWARDS = ("export_dpo", "export_kto", "carry_on", "go_over", "undo")
+AFTERWARDS = ("export_dpo", "export_kto", "next_round", "carry_on", "go_over", "undo")

@@ -52,15 +52,29 @@ class WizardScreen(Reasons, DiapasonScreen):
     )
     ACTIONS = ACTIONS
 
-    def __init__(self, path: Path | str | None = None, map: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str | None = None,
+        map: str | None = None,
+        *,
+        begin: str | None = None,
+        method: str | None = None,
+        test: Path | None = None,
+    ) -> None:
         """Make a recipe for the file `path`, whose fields go by `map` where that is given.
 
+        Args:
+            begin: the run or adapter to begin with; the question asked first is then the method.
+            method: what is chosen there. test: the test file.
+
         Raises:
-            DiapasonError: where there is no such file, or a folder that is no data set.
+            DiapasonError: where there is no such file, a folder that is no data set, or nothing to begin with.
         """
         super().__init__()
-        self.state = WizardState(locate(path) if path is not None else None, map=map)
-        self.step = 0
+        self.state = WizardState(locate(path) if path is not None else None, map=map, method=method, test=test)
+        self.step = STEPS.index("method") if begin else 0
+        if begin:
+            self.state.model_name = self.state.begin_with(begin).name
         self.expert = False
         self.last_out = Path("run.yaml")
         self._checking: Path | None = None
@@ -93,7 +107,9 @@ class WizardScreen(Reasons, DiapasonScreen):
     # -- looking, in threads ------------------------------------------------------------------------------
 
     def _looked(self, found: tuple[Hardware, list[Candidate]]) -> None:
-        self.state.hardware, self.state.candidates = found
+        # What was found otherwise meanwhile, the model of a start, stays among them.
+        others = [item for item in self.state.candidates if item.name not in {one.name for one in found[1]}]
+        self.state.hardware, self.state.candidates = found[0], found[1] + others
         self._take_model(next(item for item in self.state.candidates if item.name == self.state.model_name))
 
     def _check(self) -> None:
@@ -254,7 +270,11 @@ class WizardScreen(Reasons, DiapasonScreen):
         if kind == "task":
             self.state.task = name
         elif kind == "model" and name != self.state.model_name:
-            self._take_model(self.state.usable(name))
+            item = self.state.usable(name)
+            if self.state.origin is not None:
+                self.say(f"it no longer begins with {self.state.origin.name}, which stands on another model")
+                self.state.origin = None
+            self._take_model(item)
         elif kind == "method":
             self.state.choose_method(name)
         elif kind == "approach" and name in ("prompt", "few-shot", "rag"):
@@ -330,7 +350,13 @@ class WizardScreen(Reasons, DiapasonScreen):
         self.query_one(RowList).go(f"model:{item.name}")
 
     def _set(self, path: str, text: str) -> None:
-        self.state.set_value(path, text)
+        if path == "start" and text.strip() not in ("", "null"):
+            self._take_model(self.state.begin_with(text.strip()))
+            return
+        if path == "start":
+            self.state.origin = None
+        else:
+            self.state.set_value(path, text)
         self._changed()
 
     def action_reset(self) -> None:

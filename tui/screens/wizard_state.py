@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from core.data.report import Report
     from core.hardware import Hardware
     from core.models import ModelInfo
+    from core.origin import Origin
     from core.recipe import Recipe, RecipeField
 
 STEPS = ("task", "approach", "data", "model", "method", "settings", "review")
@@ -33,7 +34,7 @@ _DECIDES = {
     "task": ("task",),
     "data": ("data.",),
     "model": ("model",),
-    "method": ("method", "device", "lora."),
+    "method": ("method", "start", "device", "lora.", "preference."),
     "settings": ("name", "train.", "loss.", "samples.", "evaluation."),
 }
 
@@ -68,6 +69,7 @@ class WizardState:
     hardware: Hardware | None = None
     candidates: list[Candidate] = field(default_factory=list[Candidate])
     plans: dict[str, Plan] = field(default_factory=dict[str, "Plan"])
+    origin: Origin | None = None
     advice: Advice | None = None
     recipe: Recipe | None = None
 
@@ -138,6 +140,7 @@ class WizardState:
             + (0 if self.test else parts.test_fraction),
             validation=parts.validation_fraction,
             cpu=self.device == "cpu",
+            origin=self.origin,
         )
         if self.note:
             advice.warnings.append(self.note)
@@ -186,7 +189,7 @@ class WizardState:
         found: list[tuple[str, Any, bool]] = []
         for item in fields():
             matches = any(item.path == p or (p.endswith(".") and item.path.startswith(p)) for p in prefixes)
-            if matches and (self.recipe.method != "full" or not item.path.startswith("lora.")):
+            if matches and self._applies(item.path):
                 found.append((item.path, value_of(self.recipe, item.path), item.path in self.edits))
         return found
 
@@ -248,14 +251,38 @@ class WizardState:
 
         asked = ("task", "model", "method", "data.train", "data.validation", "data.test", "data.map")
         advised = self.advice.hyperparameters if self.advice else {}
-        method = self.recipe.method if self.recipe else "lora"
         return [
             item
             for item in fields()
             if item.path not in asked
-            and (method != "full" or not item.path.startswith("lora."))
-            and (expert or item.path in advised or item.path in self.edits or item.path == "name")
+            and self._applies(item.path)
+            and (expert or item.path in advised or item.path in self.edits or item.path in ("name", "start"))
         ]
+
+    def _applies(self, path: str) -> bool:
+        """Whether the field `path` means something for the method."""
+        if self.recipe is None:
+            return not path.startswith("preference.")
+        if path == "start" or path.startswith("preference."):
+            return self.recipe.prefers
+        return self.recipe.method != "full" or not path.startswith("lora.")
+
+    def begin_with(self, start: str) -> Candidate:
+        """Begin with the tuned weights that `start` names; gives the model that they stand on.
+
+        Raises:
+            DiapasonError: where there are none.
+        """
+        from core.origin import find_origin
+
+        origin = find_origin(start)
+        found = candidate(origin.model)
+        if found.info is None:
+            raise DiapasonError(f"the model of {origin.name} cannot be used: {found.problem}")
+        self.origin = origin
+        if found.name not in [one.name for one in self.candidates]:
+            self.candidates.append(found)
+        return found
 
     def choices(self, path: str) -> list[str]:
         """The values that the field `path` can be cycled through; empty where there are too many."""

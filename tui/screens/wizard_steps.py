@@ -292,6 +292,8 @@ def _settings(state: WizardState, expert: bool) -> list[Row]:
         own = item.path in state.edits
         recommended = state.advice.hyperparameters.get(item.path)
         reason = "yours" if own else recommended.reason if recommended else item.help
+        if item.path == "start" and state.origin is not None:
+            reason = f"begins with {state.origin.name}, which is the reference too"
         parts = [
             left(item.path, 28), left(value, 14, "bold $accent" if own else "bold"), (visible(reason), "$text-muted"),
         ]  # fmt: skip
