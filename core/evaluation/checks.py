@@ -60,7 +60,7 @@ def json_schema(path: Path) -> Check:
         raise UsageError("this is no JSON", where=f"{path}{line}", hint="json_schema takes a JSON schema.") from error
     if not isinstance(schema, dict | bool):
         raise UsageError("this is no JSON schema: it is no object", where=str(path))
-    kind = validator_for(schema)
+    kind: Any = validator_for(schema)
     try:
         kind.check_schema(schema)
     except SchemaError as error:

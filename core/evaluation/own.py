@@ -46,7 +46,7 @@ class OwnMetric:
             told = "it has several classes that are metrics" if classes else "it holds no metric"
             raise UsageError(told, where=str(path), hint=_HINT)
         self._score: Callable[..., Any] | None = score if callable(score) else None
-        self._class = None if callable(score) else classes[0]
+        self._class: Any = None if callable(score) else classes[0]
         self.label = str(getattr(self._module, "label", path.stem))
         self.higher_is_better = bool(getattr(self._module, "higher_is_better", True))
 

@@ -133,7 +133,8 @@ def randomisation(
         return {}
     # Its memory grows with trials times rows; 10,000 are its default.
     trials = int(np.clip(20_000_000 // len(references), 1_000, 10_000))
-    systems = [(arm, list(answers[arm])) for arm in (baseline, *others)]
-    _, scores = PairedTest(systems, {"score": metric}, by_place(references), test_type="ar", n_samples=trials)()
-    results = next(values for name, values in scores.items() if name != "System")
+    systems: Any = [(arm, list(answers[arm])) for arm in (baseline, *others)]
+    streams: Any = by_place(references)
+    _, scores = PairedTest(systems, {"score": metric}, streams, test_type="ar", n_samples=trials)()
+    results: Any = next(values for name, values in scores.items() if name != "System")
     return {arm: float(result.p_value) for arm, result in zip(others, results[1:], strict=True)}

@@ -149,7 +149,7 @@ async def test_the_other_views(evaluated: RunFolder, tmp_path: Path) -> None:
         await until(pilot, lambda: "tuned is better than" in shown(app))
         for key, texts in (
             ("2", ("├", "●", "few-shot:5 − base", "2 intervals")),
-            ("3", ("BLEU ↑ by topic", "rows", "slices worse than base")),
+            ("3", ("BLEU ↑ by topic", "rows", " 30     0.2", "slices worse than base")),
             ("4", ("what 1,000 answers cost", "75,833", "0.76 GiB", "3 of 60")),
             ("5", ("40 general prompts", "no difference shown", "Which planet is closest")),
             ("6", ("2 classes", "0.50", "confusion matrix of tuned")),

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     if args.primary is None:
         found["primary_metric"]["why"] = "the first one named"
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    about = {"joined": joined.by, "files": [str(path) for path, _ in files]}
+    about: dict[str, Any] = {"joined": joined.by, "files": [str(path) for path, _ in files]}
     about["references"] = str(references) if references else None
     whole = {"schema": 1, **about, **found, "versions": versions}
     result = parse_result(whole)

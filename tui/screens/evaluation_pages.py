@@ -55,8 +55,9 @@ class ViewsScreen(DiapasonScreen):
         result = self.result
         page = self.query_one("#page", Page)
         page.border_title = f"{VIEWS.index(self._view) + 1} {self._view}"
-        width = page.scrollable_content_region.width
-        if result is None or self._view == VIEWS[0] or not width:
+        # Room for the scrollbar, which a longer text brings.
+        width = page.scrollable_content_region.width - 2
+        if result is None or self._view == VIEWS[0] or width <= 0:
             return
         page.show(self._page(result, width))
 

@@ -27,8 +27,8 @@ def intervals(result: EvaluationResult, metric: str, width: int) -> Content:
     arms = [(arm, value) for arm in result.arms if (value := arm.metrics.get(metric)) is not None]
     name = min(28, max((cells(shorten(arm.name, 28)) for arm, _ in arms), default=4)) + 2
     room = max(10, width - name - 10)
-    low = min((value.low for _, value in arms), default=0.0)
-    high = max((value.high for _, value in arms), default=1.0)
+    low = min((min(value.low, value.value) for _, value in arms), default=0.0)
+    high = max((max(value.high, value.value) for _, value in arms), default=1.0)
     parts: list[Part] = [(f"{visible(info.label)} {arrow(info)}\n", "bold")]
     for arm, value in arms:
         line = _line(value.low, value.value, value.high, low, high, room)
@@ -38,8 +38,8 @@ def intervals(result: EvaluationResult, metric: str, width: int) -> Content:
     scale = f"{low:.{info.decimals}f}"
     end = f"{high:.{info.decimals}f}"
     parts += [" " * name, (scale + end.rjust(room - cells(scale)), "$text-muted"), "\n\n"]
-    parts += [metric_detail(result, metric), "\n\n", (visible("\n".join(how(result)), newlines=True), "$text-muted")]
-    return Content.assemble(*parts)
+    told = Content.styled(visible("\n".join(how(result)), newlines=True), "$text-muted")
+    return Content.assemble(*parts, metric_detail(result, metric), "\n\n", told)
 
 
 def _line(low: float, value: float, high: float, least: float, most: float, room: int) -> str:
@@ -68,11 +68,12 @@ def slices(scores: SliceScores, fields: Sequence[str], width: int) -> Content:
         else f"tuned is on none of {len(scores.slices)} slices worse than base while better over all rows"
     )
     parts: list[Part] = [
-        (visible(f"{info.label} {arrow(info)} by {scores.by}\n"), "bold"),
+        (visible(f"{info.label} {arrow(info)} by {scores.by}"), "bold"),
+        "\n",
         (told + "\n\n", "$error" if turned else "$text-muted"),
         left("", name),
         right("rows", 6, "$text-muted"),
-        *(right(arm, each, "$text-muted") for arm in scores.arms),
+        *(right(shorten(arm, each - 1), each, "$text-muted") for arm in scores.arms),
         "\n",
     ]
     for value, part in scores.ranked():
@@ -82,7 +83,7 @@ def slices(scores: SliceScores, fields: Sequence[str], width: int) -> Content:
             bounds = part.intervals.get(metric, {}).get(arm)
             shown = DASH if figure is None else f"{figure:.{info.decimals}f}"
             between = f"{bounds[0]:.{info.decimals}f}–{bounds[1]:.{info.decimals}f}" if bounds else ""
-            if each >= cells(shown) + cells(between) + 3:
+            if each >= cells(shown) + 15:
                 room = each - 13
                 parts += [right(shown, room), (f"  {between}".ljust(13)[:13], "$text-muted")]
             else:
@@ -179,8 +180,8 @@ def _confusion(labels: list[str], matrix: list[list[int]], arm: str, width: int)
     """The matrix where it fits, else the pairs that are confused most."""
     each = 7
     if len(labels) <= _MATRIX and (len(labels) + 1) * each + 14 <= width:
-        told = f"confusion matrix of {arm}: a row what was wanted, a column what was named\n"
-        parts: list[Part] = [(visible(told), ""), left("", 14)]
+        told = f"confusion matrix of {arm}: a row what was wanted, a column what was named"
+        parts: list[Part] = [(visible(told), ""), "\n", left("", 14)]
         parts += [right(label, each, "$text-muted") for label in [*labels, "other"]]
         for place, (label, line) in enumerate(zip(labels, matrix, strict=True)):
             parts += ["\n", left(label, 14, "$text-muted")]
@@ -194,7 +195,7 @@ def _confusion(labels: list[str], matrix: list[list[int]], arm: str, width: int)
         for at, number in enumerate(line)
         if number and at != place
     ]
-    parts = [(visible(f"what {arm} confuses most: wanted → named\n"), "")]
+    parts = [(visible(f"what {arm} confuses most: wanted → named"), ""), "\n"]
     for number, wanted, named in sorted(pairs, key=lambda pair: (-pair[0], pair[1:]))[:_PAIRS]:
         parts += [right(str(number), 6, "bold"), "  ", visible(wanted), (" → ", "$text-muted"), visible(named), "\n"]
     return parts if pairs else [*parts, ("nothing", "$text-muted")]
