@@ -21,8 +21,8 @@ _PYTHONS = ((3, 11), (3, 13))  # pyproject.toml: requires-python
 _NEEDED = (
     "accelerate", "bitsandbytes", "bm25s", "charset-normalizer", "datasets", "evalica", "evaluate", "ftfy",
     "jinja2", "jsonschema", "numpy", "nvidia-ml-py", "orjson", "peft", "phonenumbers", "psutil", "pyarrow",
-    "py3langid", "pydantic", "pyyaml", "regex", "rensa", "requests", "rouge-score", "sacrebleu", "safetensors", "scikit-learn", "scipy",
-    "textual", "tokenizers", "torch", "transformers", "trl", "xxhash",
+    "py3langid", "pydantic", "pyyaml", "regex", "rensa", "requests", "rouge-score", "sacrebleu", "safetensors",
+    "scikit-learn", "scipy", "textual", "tokenizers", "torch", "transformers", "trl", "xxhash",
 )  # fmt: skip
 _SHOWN = ("transformers", "trl", "xxhash", "peft", "accelerate", "datasets", "tokenizers", "textual")
 

@@ -42,6 +42,9 @@ def summarise(
     references = given[0].rows.references
     wanted = facts.get("metrics") or default_names(facts["task"], kinds, references)
     measures = [measure(name) for name in wanted]
+    primary = facts.get("primary")
+    if primary and not any(primary == item.name or primary in item.infos for item in measures):
+        measures.append(measure(primary))
     values = {arm.name: _module_values(experiment, arm.rows, measures) for arm in given}
     found = document(given, measures, facts["task"], facts.get("primary"), seed=facts["seed"], values=values)
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}

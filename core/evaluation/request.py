@@ -11,7 +11,7 @@ from typing import Any
 from core.data.dataset import fingerprint, open_dataset
 from core.errors import DiapasonError, UsageError
 from core.evaluation.arms import Arm, full_name, parse_arms
-from core.evaluation.catalog import measure
+from core.evaluation.catalog import check_metrics
 from core.evaluation.resolve import arm_run, identity, probe, resolve, tuned_weights
 from core.evaluation.result import EvaluationResult, read_result, weights_fingerprint
 from core.home import expand
@@ -91,9 +91,7 @@ def specify(run: RunFolder, wish: Wish | None = None) -> dict[str, Any]:
     changed = {"metrics": _files(wish.metrics), "primary": wish.primary, "general": wish.general, **wish.settings}
     values = recipe.evaluation.model_dump() | {name: value for name, value in changed.items() if value is not None}
     recipe = make_recipe(recipe.model_dump() | {"evaluation": values}, "the options")
-    primary = recipe.evaluation.primary
-    for metric in [*(recipe.evaluation.metrics or ()), *([primary] if primary else ())]:
-        measure(metric)
+    check_metrics(recipe.evaluation.metrics, recipe.evaluation.primary)
     spec = evaluation_spec(recipe, {**parts, "test": test})
     arms = parse_arms(spec["arms"] if wish.arms is None else wish.arms, endpoint_model=wish.endpoint_model)
     arms = resolve(arms, run, test.get("format"))

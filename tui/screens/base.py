@@ -75,7 +75,7 @@ class DiapasonScreen(Screen[None]):
     def _fit(self) -> None:
         """Set the breakpoints' classes: Textual does so after a first layout, and then paints all of it again."""
         width, height = self.app.size
-        for extent, points in ((width, self.HORIZONTAL_BREAKPOINTS), (height, self.VERTICAL_BREAKPOINTS or [])):
+        for extent, points in ((width, self.HORIZONTAL_BREAKPOINTS or []), (height, self.VERTICAL_BREAKPOINTS or [])):
             reached = max((point for point, _ in points if point <= extent), default=None)
             for point, name in points:
                 self.set_class(point == reached, name)

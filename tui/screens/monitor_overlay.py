@@ -74,7 +74,7 @@ class OverlayDialog(ModalScreen[list[str] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", show=False),
-        Binding("space", "toggle", "Choose", show=False),
+        Binding("space", "choose", "Choose", show=False),
         Binding("enter", "take", "Take", show=False, priority=True),
     ]
     CSS = "OverlayDialog RowList { height: auto; max-height: 16; padding: 0; }"
@@ -106,7 +106,7 @@ class OverlayDialog(ModalScreen[list[str] | None]):
             ]
         )
 
-    def action_toggle(self) -> None:
+    def action_choose(self) -> None:
         """Choose the run under the cursor, or leave it out; those chosen before keep their places, and colours."""
         id = self.query_one(RowList).current
         if id in self.chosen:
