@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.files import JsonlWriter, write_json
+from core.files import JsonlWriter, read_json, write_json
 from core.runs.tail import lines_with
 from tests.fake_run import make_run
 from tests.tui.screen_text import assert_inert, shown, until
@@ -88,3 +88,15 @@ def test_lines_are_found_from_the_end(tmp_path: Path) -> None:
     assert lines_with(path, "x", 3) == []
     path.write_bytes(b"Xa\n1\rxb\r\nn\nxc\n\xffx\n")
     assert lines_with(path, "x", 3) == ["xb", "xc", "\ufffdx"]
+
+
+async def test_the_rounds_that_led_to_a_run_stand_above_its_recipe() -> None:
+    first = make_run(name="first [b]")
+    run = make_run(name="second")
+    write_json(run.spec_file, {**(read_json(run.spec_file) or {}), "start": {"run": first.id}})
+    app = DiapasonApp("monitor", run=run)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await until(pilot, lambda: "40 / 40" in shown(app))
+        await pilot.press("6")
+        await until(pilot, lambda: "1  first [b]: " in shown(app) and "2  second: " in shown(app))
+        assert_inert(app)

@@ -154,7 +154,9 @@ class MonitorScreen(ChartsScreen, CommandsScreen):
         log.border_title = pages.log_title(shown)  # pyright: ignore[reportAttributeAccessIssue]
         log.show(pages.log_text(self._log_lines(log, shown), shown.needle))
         self.query_one("#events", Page).show(pages.events_text(shown.events))
-        self.query_one("#config", Page).show(differences(shown) + pages.config_text(shown.recipe))
+        self.query_one("#config", Page).show(
+            pages.rounds_text(shown.rounds) + differences(shown) + pages.config_text(shown.recipe)
+        )
 
     def _log_lines(self, page: Page, shown: Shown) -> Sequence[str]:
         """All lines for a person who is in the log; else those that fit: a page that grows moves the whole screen."""

@@ -80,6 +80,13 @@ def _plain(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def rounds_text(rounds: Sequence[str]) -> Content:
+    """The rounds of training that led to the run; nothing where there is only one."""
+    if not rounds:
+        return Content()
+    return Content.assemble(("rounds\n", "$text-muted"), *(f"{visible(line)}\n" for line in rounds), "\n")
+
+
 def config_text(recipe: Mapping[str, Any]) -> Content:
     """The recipe, a field a line."""
     rows = flat(recipe)

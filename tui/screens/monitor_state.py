@@ -19,6 +19,7 @@ from core.runs.watch.board import RunWarning
 from tui.screens.monitor_axis import Knots, knots
 from tui.screens.monitor_curves import Line, Lines
 from tui.screens.monitor_reading import Reading
+from tui.screens.monitor_rounds import Rounds
 from tui.widgets.chart import Point
 
 LOG_LINES = 400
@@ -96,6 +97,7 @@ class Shown:
     recipe: dict[str, Any] = field(default_factory=dict[str, Any])
     beside: tuple[Shown, ...] = ()
     runs: tuple[str, ...] = ()
+    rounds: tuple[str, ...] = ()
 
     @property
     def sample_steps(self) -> list[int]:
@@ -122,6 +124,7 @@ class MonitorReader:
         self.beside: tuple[MonitorReader, ...] = ()
         self._log_mark: Any = None
         self._log: tuple[str, ...] = ()
+        self._rounds = Rounds(folder)
 
     def read(self) -> Shown:
         """Look at the run now, and at those beside it; only the loss, and what is `wanted`, comes in lines."""
@@ -184,6 +187,7 @@ class MonitorReader:
             recipe=recipe,
             beside=tuple(reader.read() for reader in self.beside),
             runs=tuple(run.id for run in list_runs()),
+            rounds=self._rounds.read(view.status),
         )
 
     def close(self) -> None:
