@@ -93,6 +93,16 @@ def test_broken_answers_are_passed_over(tmp_path: Path) -> None:
     assert read_cases(tmp_path / "missing.jsonl") == ()
 
 
+def test_a_row_says_what_an_arm_had_beside_the_question(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    plain, *_ = fake_answers(1)
+    pieces = [{"source": "a [b].md", "start": 0, "text": "A"}, {"source": "a [b].md", "start": 9, "text": "B"}]
+    records = [plain, {**plain, "arm": "rag:docs", "sources": pieces}, {**plain, "arm": "bm25:2", "examples": [7, 3]}]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    (case,) = read_cases(path)
+    assert case.given == {plain["arm"]: "", "rag:docs": "from a [b].md", "bm25:2": "training lines 7, 3"}
+
+
 async def test_table_rows_and_filters(evaluated: RunFolder) -> None:
     app = DiapasonApp("evaluation", run=evaluated)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -38,7 +38,10 @@ class CaseView(Vertical):
             measured = case.losses.get(arm)
             page.border_subtitle = f"answer loss {loss(measured)}" if measured is not None else ""
             styled: list[Part] = [(part, "bold underline" if changed else "") for part, changed in parts]
-            page.show(Content.assemble(*styled or [("(an empty answer)", "italic $text-muted")]))
+            styled = styled or [("(an empty answer)", "italic $text-muted")]
+            if given := case.given.get(arm):
+                styled.append((f"\n\n{visible(given)}", "$text-muted"))
+            page.show(Content.assemble(*styled))
             page.scroll_home(animate=False)
         asked.scroll_home(animate=False)
 

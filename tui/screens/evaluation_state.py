@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from core.runs.view import RunView
 @dataclass(frozen=True)
 class Case:
     """One test row with the answer of each arm. `references`: all accepted answers. `losses`: nats a reference token
-    by arm, where they were measured."""
+    by arm, where they were measured. `given`: what an arm had beside the prompt: documents, lines of examples."""
 
     row: int
     line: int | None
@@ -30,6 +30,7 @@ class Case:
     references: tuple[str, ...]
     answers: dict[str, str]
     losses: dict[str, float]
+    given: dict[str, str] = field(default_factory=dict[str, str])
 
     def differ(self, left: str, right: str) -> bool:
         """Whether two arms answered differently, white space at the ends aside."""
@@ -123,10 +124,22 @@ def read_cases(path: Path) -> tuple[Case, ...]:
                 losses={},
             )
         case.answers[arm] = answer
+        case.given[arm] = _given(record)
         tokens = number(record.get("answer_tokens"))
         if tokens > 0:
             case.losses[arm] = number(record.get("nll")) / tokens
     return tuple(found[row] for row in sorted(found))
+
+
+def _given(record: dict[str, Any]) -> str:
+    """The documents, or the lines of training examples, that an arm had in its prompt; empty where it had none."""
+    sources, lines = (record.get(name) for name in ("sources", "examples"))
+    names = (
+        [str(item.get("source")) for item in sources if isinstance(item, dict)] if isinstance(sources, list) else []
+    )
+    if names:
+        return "from " + ", ".join(dict.fromkeys(names))
+    return "training lines " + ", ".join(map(str, lines)) if isinstance(lines, list) and lines else ""
 
 
 def _mark(path: Path) -> tuple[int, int] | None:
