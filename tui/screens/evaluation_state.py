@@ -133,13 +133,13 @@ def read_cases(path: Path) -> tuple[Case, ...]:
 
 def _given(record: dict[str, Any]) -> str:
     """The documents, or the lines of training examples, that an arm had in its prompt; empty where it had none."""
-    sources, lines = (record.get(name) for name in ("sources", "examples"))
-    names = (
-        [str(item.get("source")) for item in sources if isinstance(item, dict)] if isinstance(sources, list) else []
+    sources, lines = (
+        found if isinstance(found := record.get(name), list) else [] for name in ("sources", "examples")
     )
+    names = [str(item.get("source")) for item in sources if isinstance(item, dict)]
     if names:
         return "from " + ", ".join(dict.fromkeys(names))
-    return "training lines " + ", ".join(map(str, lines)) if isinstance(lines, list) and lines else ""
+    return "training lines " + ", ".join(map(str, lines)) if lines else ""
 
 
 def _mark(path: Path) -> tuple[int, int] | None:
