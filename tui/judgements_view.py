@@ -195,10 +195,10 @@ def agreement(found: Results) -> list[str]:
     """Alpha, kappa of each two judges, and the pairs to talk about."""
     if not found.agreements:
         return []
-    alpha = "–" if found.alpha is None else f"{found.alpha:.2f}"
+    alpha = wording.coefficient(found.alpha)
     told = ["", f"agreement: Krippendorff's alpha {alpha} (nominal)"]
     for each in found.agreements[:_MOST_JUDGES]:
-        kappa = "–" if each.kappa is None else f"{each.kappa:.2f}"
+        kappa = wording.coefficient(each.kappa)
         both = f"{each.judges[0]} and {each.judges[1]}"
         told.append(f"  {both}: kappa {kappa}, alike on {_short(each.alike)} of {each.pairs:,}")
     told += _more(len(found.agreements) - _MOST_JUDGES, "pairs of judges")
