@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CANDIDATE, BASELINE = "tuned", "base"
 # A field with more values than this (an id, a free text) makes no slices.
-_MOST_VALUES = 20
+MOST_VALUES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +276,7 @@ class Results:
         parts = {
             name: {value: self._part(own) for value, own in by_value.items()}
             for name, by_value in values.items()
-            if len(by_value) <= _MOST_VALUES
+            if len(by_value) <= MOST_VALUES
         }
         return {
             name: dict(sorted(own.items(), key=lambda item: (-item[1].prompts, item[0])))

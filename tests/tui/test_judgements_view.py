@@ -152,6 +152,14 @@ def test_answers_that_name_their_model_are_told(tmp_path: Path) -> None:
 
 def test_the_command_on_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "votes.csv"
+    # Of one prompt each judgement has its own topic.
+    rows = "".join(f"{n},a,b,left,t,{n}{j}\n{n},a,b,tie,u,{n}{j}\n" for n in range(12) for j in "xy")
+    path.write_text("prompt,left,right,winner,topic,key\n" + rows)
+    assert diapason(["judgements", "--votes", str(path), "--by", "topic", "--json"]) == 0
+    parts = json.loads(capsys.readouterr().out)["slices"]["topic"]
+    assert [(part["losses"], part["ties"]) for part in parts] == [(12, 0), (0, 12)]
+    assert diapason(["judgements", "--votes", str(path), "--by", "key"]) == 2
+    assert "`key` has 24 values, too many" in capsys.readouterr().err
     path.write_text("prompt,left,right,winner,topic\n" + "".join(f"{n},a,b,left,t\n" for n in range(12)))
     assert diapason(["judgements", "--votes", str(path), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
