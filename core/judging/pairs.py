@@ -133,13 +133,15 @@ def _well_formed(row: dict[str, Any]) -> bool:
 
 def _pair(number: int, by_arm: dict[str, dict[str, Any]], arms: Sequence[str]) -> Pair:
     first = by_arm[arms[0]]
+    # Early evaluations wrote the examples of a few-shot arm before the question: the question alone is shown.
+    prompt = min((by_arm[arm]["prompt"] for arm in arms), key=len)
     answers = {arm: by_arm[arm]["answer"] for arm in arms}
     line, reference, fields = first.get("line"), first.get("reference"), first.get("fields")
     return Pair(
-        id=_identity(number, first["prompt"], answers),
+        id=_identity(number, prompt, answers),
         row=number,
         line=line if isinstance(line, int) else None,
-        prompt=tuple(first["prompt"]),
+        prompt=tuple(prompt),
         reference=reference if isinstance(reference, str) else None,
         answers=answers,
         fields={key: str(value) for key, value in fields.items()} if isinstance(fields, dict) else {},
