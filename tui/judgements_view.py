@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.judging import wording
 from core.judging.statistics import Share, p_value, percent
+from core.judging.statistics.agreement import label
 from core.judging.wording import share_text
 from core.text import cells, shorten, visible
 
@@ -33,7 +34,7 @@ def details(found: Results) -> list[str]:
     """What the screen shows below its headline and its bars, too."""
     if not found.scored:
         return []
-    told = _rates(found) + _habits(found) + _slices(found) + _reasons(found) + _judges(found)
+    told = _rates(found) + _habits(found) + _slices(found) + _reasons(found) + _judges(found) + _remarks(found)
     for rated in found.rater.raters if found.rater else ():
         told += ["", *wording.rater_lines(rated, found)]
     return told
@@ -209,6 +210,16 @@ def agreement(found: Results) -> list[str]:
             told.append(f"  {shorten(visible(found.shown(each.prompt)), _PROMPT)}  {said}")
         told += _more(len(found.disagreements) - _MOST_DISAGREEMENTS, "pairs")
     return told
+
+
+def _remarks(found: Results) -> list[str]:
+    """What the judges flagged and noted."""
+    told = ["", "flagged and noted:"] if found.remarks else []
+    for each in found.remarks[:_MOST_DISAGREEMENTS]:
+        who = f"{shorten(each.judge, _NAME)}: {_said(found, label(each))}{', flagged' if each.flagged else ''}"
+        note = f": {shorten(visible(each.note), _PROMPT)}" if each.note else ""
+        told.append(f"  {shorten(visible(found.shown(each.prompt)), _PROMPT)}  {who}{note}")
+    return told + _more(len(found.remarks) - _MOST_DISAGREEMENTS, "remarks")
 
 
 def _more(number: int, what: str) -> list[str]:

@@ -307,6 +307,12 @@ class Results:
         return dict(sorted(found.items(), key=lambda item: (-item[1].total(), item[0])))
 
     @property
+    def remarks(self) -> list[Judgement]:
+        """The judgements with a note or a flag, those with a flag first."""
+        marked = (each for each in self.judgements if each.flagged or each.note)
+        return sorted(marked, key=lambda each: not each.flagged)
+
+    @property
     def flagged(self) -> int:
         """Judgements that carry a flag."""
         return sum(each.flagged for each in self.scored)

@@ -126,8 +126,14 @@ def test_slices_by_a_field_of_the_test_rows(
     while pair := desk.next_pair():
         # tuned wins the odd rows only.
         wanted = "tuned" if pair.row % 2 else "base"
+        if pair.row == 4:
+            desk.note(pair, f"rude {WILD}")
+            desk.flag(pair, True)
         desk.vote(pair, "left" if pair.left == wanted else "right")
     desk.close()
+    assert diapason(["judgements", "support"]) == 0
+    told = capsys.readouterr().out
+    assert "line 5: Where is parcel 4?  ann: base, flagged: rude ␛" in told and "\x1b" not in told
     assert diapason(["judgements", "support", "--by", "meta.topic", "--json"]) == 0
     parts = json.loads(capsys.readouterr().out)["slices"]["meta.topic"]
     assert [(part["value"], part["wins"], part["losses"]) for part in parts] == [("t0", 0, 6), ("t1", 6, 0)]
