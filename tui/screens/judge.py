@@ -115,6 +115,9 @@ class JudgeScreen(AfterScreen):
     def _opened(self, _: None) -> None:
         self.new = False
         self._nothing = False
+        if self.desk is not None and self.count and len(self.desk.session.asked) < self.count:
+            asked = len(self.desk.session.asked)
+            self.warn(f"the answers of this session give {asked} different pairs, not {self.count}")
         self.call_later(self._show_next)
 
     def _not_opened(self, error: BaseException) -> None:
