@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from core.judging import wording
 from core.judging.statistics import Share, p_value, percent
+from core.judging.statistics.agreement import label
 from core.judging.wording import share_text
 from core.text import cells, shorten, visible
 
@@ -33,7 +34,7 @@ def details(found: Results) -> list[str]:
     """What the screen shows below its headline and its bars, too."""
     if not found.scored:
         return []
-    told = _rates(found) + _habits(found) + _slices(found) + _reasons(found) + _judges(found)
+    told = _rates(found) + _habits(found) + _slices(found) + _reasons(found) + _judges(found) + _remarks(found)
     for rated in found.rater.raters if found.rater else ():
         told += ["", *wording.rater_lines(rated, found)]
     return told
@@ -195,10 +196,10 @@ def agreement(found: Results) -> list[str]:
     """Alpha, kappa of each two judges, and the pairs to talk about."""
     if not found.agreements:
         return []
-    alpha = "–" if found.alpha is None else f"{found.alpha:.2f}"
+    alpha = wording.coefficient(found.alpha)
     told = ["", f"agreement: Krippendorff's alpha {alpha} (nominal)"]
     for each in found.agreements[:_MOST_JUDGES]:
-        kappa = "–" if each.kappa is None else f"{each.kappa:.2f}"
+        kappa = wording.coefficient(each.kappa)
         both = f"{each.judges[0]} and {each.judges[1]}"
         told.append(f"  {both}: kappa {kappa}, alike on {_short(each.alike)} of {each.pairs:,}")
     told += _more(len(found.agreements) - _MOST_JUDGES, "pairs of judges")
@@ -209,6 +210,16 @@ def agreement(found: Results) -> list[str]:
             told.append(f"  {shorten(visible(found.shown(each.prompt)), _PROMPT)}  {said}")
         told += _more(len(found.disagreements) - _MOST_DISAGREEMENTS, "pairs")
     return told
+
+
+def _remarks(found: Results) -> list[str]:
+    """What the judges flagged and noted."""
+    told = ["", "flagged and noted:"] if found.remarks else []
+    for each in found.remarks[:_MOST_DISAGREEMENTS]:
+        who = f"{shorten(each.judge, _NAME)}: {_said(found, label(each))}{', flagged' if each.flagged else ''}"
+        note = f": {shorten(visible(each.note), _PROMPT)}" if each.note else ""
+        told.append(f"  {shorten(visible(found.shown(each.prompt)), _PROMPT)}  {who}{note}")
+    return told + _more(len(found.remarks) - _MOST_DISAGREEMENTS, "remarks")
 
 
 def _more(number: int, what: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from core.judging.statistics import Share
+from core.judging.statistics.agreement import label
 
 if TYPE_CHECKING:
     from core.judging.outcome import Part, Results
@@ -38,6 +39,16 @@ def document(found: Results) -> dict[str, Any]:
         "second_rater": found.rater.to_json(found) if found.rater else None,
         "notes": found.notes,
         "flagged": found.flagged,
+        "remarks": [
+            {
+                "prompt": each.prompt,
+                "judge": each.judge,
+                "said": label(each),
+                "flagged": each.flagged,
+                "note": each.note,
+            }
+            for each in found.remarks
+        ],
         "telling": found.telling,
         "answers_changed": found.answers_changed,
         "summary": found.verdict(),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CANDIDATE, BASELINE = "tuned", "base"
 # A field with more values than this (an id, a free text) makes no slices.
-_MOST_VALUES = 20
+MOST_VALUES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +276,7 @@ class Results:
         parts = {
             name: {value: self._part(own) for value, own in by_value.items()}
             for name, by_value in values.items()
-            if len(by_value) <= _MOST_VALUES
+            if len(by_value) <= MOST_VALUES
         }
         return {
             name: dict(sorted(own.items(), key=lambda item: (-item[1].prompts, item[0])))
@@ -305,6 +305,12 @@ class Results:
             for reason in each.reasons:
                 found.setdefault(reason, Counter())[agreement.label(each)] += 1
         return dict(sorted(found.items(), key=lambda item: (-item[1].total(), item[0])))
+
+    @property
+    def remarks(self) -> list[Judgement]:
+        """The judgements with a note or a flag, those with a flag first."""
+        marked = (each for each in self.judgements if each.flagged or each.note)
+        return sorted(marked, key=lambda each: not each.flagged)
 
     @property
     def flagged(self) -> int:

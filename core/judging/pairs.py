@@ -60,7 +60,11 @@ class Pair:
     @property
     def right(self) -> str | None:
         """The arm shown on the right."""
-        return next((arm for arm in self.answers if arm != self.left), None) if self.left else None
+        # Read for every vote: a loop takes a fifth of the time of a generator.
+        for arm in self.answers if self.left else ():
+            if arm != self.left:
+                return arm
+        return None
 
     def again(self) -> Pair:
         """This pair with its sides swapped, to be judged once more for self-consistency."""
@@ -129,13 +133,15 @@ def _well_formed(row: dict[str, Any]) -> bool:
 
 def _pair(number: int, by_arm: dict[str, dict[str, Any]], arms: Sequence[str]) -> Pair:
     first = by_arm[arms[0]]
+    # Early evaluations wrote the examples of a few-shot arm before the question: the question alone is shown.
+    prompt = min((by_arm[arm]["prompt"] for arm in arms), key=len)
     answers = {arm: by_arm[arm]["answer"] for arm in arms}
     line, reference, fields = first.get("line"), first.get("reference"), first.get("fields")
     return Pair(
-        id=_identity(number, first["prompt"], answers),
+        id=_identity(number, prompt, answers),
         row=number,
         line=line if isinstance(line, int) else None,
-        prompt=tuple(first["prompt"]),
+        prompt=tuple(prompt),
         reference=reference if isinstance(reference, str) else None,
         answers=answers,
         fields={key: str(value) for key, value in fields.items()} if isinstance(fields, dict) else {},

@@ -59,13 +59,18 @@ def judging_folder(run: Path) -> Path:
 
 
 def judging_of(run: RunFolder | Path, arms: Sequence[str] | None = None) -> Judging:
-    """The judging of a run's answers, which its evaluation or a generate job made; `arms`: base and tuned."""
+    """The judging of a run's answers, which its evaluation or a generate job made; `arms`: base and tuned.
+
+    In a result base is the baseline and tuned the candidate, whichever of `arms` was named first.
+    """
     path = run if isinstance(run, Path) else run.path
     folder = judging_folder(path)
     # A run folder is `<ulid>-<name>`; a path without a dash is its own name.
     name = path.name.partition("-")[2] or path.name if isinstance(run, Path) else run.name
     sources = (path / "evaluation" / "answers.jsonl", folder / "answers.jsonl")
-    return Judging(folder, name, sources, path, tuple(arms or ARMS), chosen=arms is not None)
+    places = {ARMS[0]: -1, ARMS[1]: 1}
+    ordered = tuple(sorted(arms or ARMS, key=lambda arm: places.get(arm, 0)))
+    return Judging(folder, name, sources, path, ordered, chosen=arms is not None)
 
 
 def judgings_dir() -> Path:

@@ -173,7 +173,9 @@ def with_people(rated: Rated, found: Results) -> WithPeople:
         if said is not None:
             left, right = said[each.left], said[each.right]
             people = "tie" if left == right else each.left if left > right else each.right
-            pairs.append((each.winner or "tie", people))
+            # Of more than two sides, chance agreement is that within a pair, as between people (`coded`).
+            code = {side: str(number) for number, side in enumerate(sorted((each.left, each.right)))}
+            pairs.append((code.get(each.winner or "", "tie"), code.get(people, "tie")))
     ours, others = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return WithPeople(len(pairs), wilson(sum(a == b for a, b in pairs), len(pairs)), cohens_kappa(ours, others))
 

@@ -82,12 +82,21 @@ class Session:
         return with_repeats(self.asked, self.seed, self.repeats)
 
     def answers_changed(self) -> bool:
-        """Whether the answers were made again since, or are gone; the session keeps those that it began with."""
+        """Whether the answers were made again since, or are gone; the session keeps those that it began with.
+
+        An evaluation writes the file anew each time: what counts is whether its rows still say the same.
+        """
         path = self.folder.parent / self.source["path"]
         try:
-            return path.stat().st_size != self.source["size"] or _sha256(path) != self.source["sha256"]
+            if path.stat().st_size == self.source["size"] and _sha256(path) == self.source["sha256"]:
+                return False
         except OSError:
             return True
+        now = {pair.row: pair for pair in pair_up(read_jsonl(path)[0], self.arms)}
+        both = [(pair, now[pair.row]) for pair in self.pairs if pair.row in now]
+        return not both or any(
+            old.prompt != new.prompt or not old.answers.items() <= new.answers.items() for old, new in both
+        )
 
 
 def find_answers(run: Path | Judging) -> Path | None:
@@ -189,7 +198,7 @@ def prepare(
 
     Args:
         count: pairs to ask about; None: 50 for a new session, else as many as it has. A session never shrinks,
-            and grows only while its answers file is the same.
+            and grows only while its answers are the same.
         seed: of a new session; None draws one.
         new: begin anew; the old session moves to ``session-<id>.json`` and its votes no longer count.
         repeats: of a new session, the share of pairs that come back with their sides swapped.
@@ -216,14 +225,11 @@ def prepare(
             where=judging.name,
             hint=f"`{judging.command}` goes on with it; --new with --arms begins another, and keeps it aside.",
         )
-    elif count is None or count <= len(session.asked) or session.answers_changed():
-        return session
     else:
-        path = session.folder.parent / session.source["path"]
-        pairs = tuple(choose(pair_up(read_jsonl(path)[0], session.arms), session.seed, count))
-        if len(pairs) == len(session.pairs):
+        grown = _grown(session, count) if count is not None and count > len(session.asked) else None
+        if grown is None:
             return session
-        session = _marked(replace(session, pairs=pairs))
+        session = _marked(grown)
     _write(session)
     return session
 
@@ -248,6 +254,17 @@ def _begin(judging: Judging, count: int, seed: int) -> Session:
         versions={"diapason": version(), "python": platform.python_version()},
         arms=arms,
     )
+
+
+def _grown(session: Session, count: int) -> Session | None:
+    """`session` with more pairs, or None where its file has no more, or does not begin with those that it has."""
+    path = session.folder.parent / session.source["path"]
+    pairs = tuple(choose(pair_up(read_jsonl(path)[0], session.arms), session.seed, count))
+    had = [pair.id for pair in session.pairs]
+    if len(pairs) == len(had) or [pair.id for pair in pairs[: len(had)]] != had:
+        return None
+    source = {**session.source, "size": path.stat().st_size, "sha256": _sha256(path)}
+    return replace(session, pairs=pairs, source=source)
 
 
 def _marked(session: Session) -> Session:

@@ -10,7 +10,7 @@ from typing import Any
 from core.errors import DiapasonError, UsageError
 from core.files import read_json
 from core.judging.judgement import Judgement
-from core.judging.outcome import Results
+from core.judging.outcome import MOST_VALUES, Results
 
 NONE = "(none)"
 
@@ -24,18 +24,24 @@ def by_field(found: Results, by: str, run: Path | None = None) -> Results:
         run: the run folder that was judged.
 
     Raises:
-        UsageError: where nothing has the field.
+        UsageError: where nothing has the field, or it has too many values.
         DiapasonError: where the test rows are gone, or are others than those judged.
     """
     known = {name for each in found.judgements for name in each.slices}
     if by in known:
-        values = {each.prompt: each.slices.get(by, NONE) for each in found.judgements}
+        sliced = [replace(each, slices={by: each.slices.get(by, NONE)}) for each in found.judgements]
     elif run is not None:
         values = _of_rows(found.judgements, by, run)
+        sliced = [replace(each, slices={by: values[each.prompt]}) for each in found.judgements]
     else:
         fields = ", ".join(sorted(known)[:10]) or "no further fields"
         raise UsageError(f"no judgement has the field `{by}`", where="--by", hint=f"There are {fields}.")
-    sliced = [replace(each, slices={by: values[each.prompt]}) for each in found.judgements]
+    if (number := len({each.slices[by] for each in sliced})) > MOST_VALUES:
+        raise UsageError(
+            f"`{by}` has {number:,} values, too many for slices",
+            where="--by",
+            hint=f"A field of {MOST_VALUES} values at most makes slices.",
+        )
     return replace(found, judgements=sliced)
 
 

@@ -104,6 +104,8 @@ def _judgement(row: list[str], place: dict[str, int], others: list[tuple[str, in
             raise ValueError(f"{name} is empty")
     if left == right:
         raise ValueError(f"left and right are both {_shown(left)}: two sides are compared")
+    if taken := {left, right} & {"tie", "both_bad"}:
+        raise ValueError(f"a side is called {_shown(min(taken))}, which is what a verdict says: give it another name")
     winner = row[place["winner"]].strip()
     if winner not in WINNERS:
         raise ValueError(f"winner is {_shown(winner)}; allowed are {', '.join(WINNERS)}")

@@ -24,6 +24,11 @@ def share_text(share: Share | None) -> str:
     return f"{percent(share.value)} % (95 % interval {percent(share.low)}–{percent(share.high)} %)"
 
 
+def coefficient(value: float | None) -> str:
+    """A kappa or an alpha with two decimals, never ``-0.00``; a dash where there is none."""
+    return "–" if value is None else f"{round(value, 2) + 0.0:.2f}"
+
+
 def bounds(bound: Bound) -> str:
     """The interval of a strength, ``-0.61 to -0.08``; an open end is said so, and a dash where there is none."""
     if bound.low is None and bound.high is None:
@@ -120,13 +125,16 @@ def rater_lines(rated: Rated, found: Results) -> list[str]:
     told = [f"Second rater {rated.model}: {sides}, tie {picked['tie']}; kept apart from the people's votes."]
     if rated.inconsistent:
         told.append(f"In {_pairs(len(rated.inconsistent))} the order changed its verdict: counted as ties.")
-    if rated.unparsed:
-        replies = "1 reply" if rated.unparsed == 1 else f"{rated.unparsed:,} replies"
-        told.append(f"{replies} had no verdict in the form asked for: {_pairs(rated.waiting)} left out.")
+    if rated.waiting:
+        replies = f"{rated.unparsed:,} {'reply' if rated.unparsed == 1 else 'replies'} not in the form asked for"
+        why = f" ({replies})" if rated.unparsed else ""
+        told.append(f"{_pairs(rated.waiting)} without a verdict in both orders: left out{why}.")
     people = with_people(rated, found)
     if people.pairs:
-        kappa = "kappa –" if people.kappa is None else f"kappa {people.kappa:.2f}"
-        told.append(f"With the people it agrees on {share_text(people.alike)} of {_pairs(people.pairs)}, {kappa}.")
+        kappa = coefficient(people.kappa)
+        told.append(
+            f"With the people it agrees on {share_text(people.alike)} of {_pairs(people.pairs)}, kappa {kappa}."
+        )
     return told
 
 
@@ -134,7 +142,8 @@ def cautions(found: Results) -> list[str]:
     """What a reader should know before believing the verdict, one sentence each."""
     told: list[str] = []
     if found.left and not found.stopping.reached:
-        told.append(f"{found.left} of {found.pairs} pairs are not judged yet: looking early makes p too small.")
+        early = "looking early makes p too small" if found.two else "the order may change"
+        told.append(f"{found.left} of {found.pairs} pairs are not judged yet: {early}.")
     told += _habits(found)
     told += _judges(found)
     if found.telling:

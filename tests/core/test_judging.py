@@ -210,6 +210,18 @@ def test_more_pairs_are_the_same_ones_and_then_new_ones(run: Path) -> None:
     fewer.close()
 
 
+def test_an_evaluation_of_further_arms_changes_nothing_for_a_session(run: Path) -> None:
+    desk = Desk(run, count=10, judge="ann")
+    first = desk.session.pairs
+    desk.close()
+    rows = answer_rows(60)
+    write_answers(run / "evaluation" / "answers.jsonl", [*rows, *({**row, "arm": "bm25:5"} for row in rows[:60])])
+    more = Desk(run, count=25, judge="ann")
+    assert more.session.pairs[:10] == first and len(more.session.asked) == 25
+    assert not more.session.answers_changed()
+    more.close()
+
+
 def test_new_answers_do_not_disturb_a_session_and_new_begins_another(run: Path) -> None:
     desk = Desk(run, count=10, judge="ann")
     old = desk.session

@@ -145,13 +145,18 @@ def test_a_session_of_the_first_schema_still_loads_with_its_votes(tmp_path: Path
 
 
 def test_other_arms_of_a_run_are_judged_and_not_mixed(tmp_path: Path) -> None:
-    run = make_run(tmp_path, answer_rows(12))
+    shots = [{"role": "user", "content": "Shot?"}, {"role": "assistant", "content": "Shot."}]
+    rows = [{**row, "prompt": [*shots, *row["prompt"]] if "shot" in row["arm"] else row["prompt"]}
+            for row in answer_rows(12)]  # fmt: skip
+    run = make_run(tmp_path, rows)
     desk = Desk(judging_of(run, ["tuned", "few-shot:5"]), judge="ann")
-    assert desk.session.arms == ("tuned", "few-shot:5")
+    assert all(len(pair.prompt) == 1 for pair in desk.session.pairs)
+    # Whichever was named first, tuned is the candidate.
+    assert desk.session.arms == ("few-shot:5", "tuned")
     assert {arm for pair in desk.session.asked for arm in pair.answers} == {"tuned", "few-shot:5"}
     desk.close()
     Desk(run, judge="ann").close()  # without arms it goes on with whatever it compares
-    with pytest.raises(DiapasonError, match="compares tuned and few-shot:5"):
+    with pytest.raises(DiapasonError, match="compares few-shot:5 and tuned"):
         Desk(judging_of(run, ["base", "tuned"]), judge="ann")
     Desk(judging_of(run, ["base", "few-shot:5", "tuned"]), judge="ann", new=True).close()
     session = load(run)

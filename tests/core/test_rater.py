@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 from core.errors import DiapasonError, UsageError
 from core.files import read_jsonl
 from core.judging.desk import Desk
+from core.judging.judgement import Judgement
 from core.judging.pairs import Pair
-from core.judging.rater import TEMPLATE, check_template, fill, model_votes, parse_verdict, with_people
+from core.judging.rater import TEMPLATE, Rated, check_template, fill, model_votes, parse_verdict, with_people
 from core.judging.rating import Wish, plan, rate
-from core.judging.results import results
+from core.judging.results import results, results_of
 from core.judging.session import prepare
+from core.judging.statistics.prompts import habit
 from core.judging.votes import read_votes
 from tests.endpoint import Answer, completion, serve
 from tests.judging_run import answer_rows, make_run
@@ -57,7 +60,7 @@ def test_both_orders_kept_apart_and_compared_with_people(run: Path, capsys: pyte
         told = capsys.readouterr()
         assert f"{2 * ROWS} of {2 * ROWS} requests to big-1" in told.err
         assert "tuned 6, base 0, tie 1; kept apart" in told.out and "In 1 pair the order changed" in told.out
-        assert "2 replies had no verdict in the form asked for: 1 pair left out" in told.out
+        assert "1 pair without a verdict in both orders: left out (2 replies not in the form asked for)" in told.out
         # Nothing is asked twice.
         assert diapason(command) == 0 and len(endpoint.bodies) == 2 * ROWS
     capsys.readouterr()
@@ -83,6 +86,17 @@ def test_both_orders_kept_apart_and_compared_with_people(run: Path, capsys: pyte
     assert document["second_rater"][0]["picked"] == {"base": 0, "tuned": 6, "tie": 1}
     assert diapason(["judgements", "support"]) == 0
     assert "Second rater big-1: tuned 6, base 0, tie 1" in capsys.readouterr().out
+
+
+def test_agreement_over_more_than_two_sides_is_within_pairs() -> None:
+    rows = [
+        Judgement("ann", str(row), *sides, "left") for row, sides in enumerate([("a", "b"), ("c", "b"), ("a", "c")])
+    ]
+    rows.append(Judgement("ann", "3", "b", "a", "left"))
+    said = (*rows[:3], replace(rows[3], verdict="right"))
+    people = with_people(Rated("m", "p", said, frozenset(), 0, 0, habit([])), results_of(rows))
+    # By the alphabet of each pair: people 0 1 0 1, the model 0 1 0 0.
+    assert people.pairs == 4 and people.kappa == pytest.approx(0.5)
 
 
 def test_a_budget_ends_it_and_the_next_call_goes_on(run: Path) -> None:
@@ -137,6 +151,10 @@ def test_options_that_do_not_go_together(run: Path, tmp_path: Path, capsys: pyte
     assert "--rater-model is missing" in capsys.readouterr().err
     assert diapason(["judge", "support", "--rater", url, "--rater-model", "m", "--rater-budget-cost", "1"]) == 2
     assert "without prices" in capsys.readouterr().err
+    assert diapason(["judge", "support", "--rater", url, "--rater-model", "m", "--judge", "bob"]) == 2
+    # A judging for training is another one, here not begun: that of the test rows is not rated in its place.
+    assert diapason(["judge", "support", "--for", "training", "--rater", url, "--rater-model", "m"]) == 1
+    assert "tuned~1 and tuned~2" in capsys.readouterr().err
     own = tmp_path / "own.txt"
     own.write_text("Which is better, {first} or {second}?")
     assert diapason(["judge", "support", "--rater", url, "--rater-model", "m", "--rater-prompt", str(own)]) == 2

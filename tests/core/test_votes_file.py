@@ -73,6 +73,7 @@ def test_line_breaks_within_quotes_are_text_and_lines_are_counted(tmp_path: Path
         ("prompt,left,right,winner\n ,a,b,tie\n", 2, "prompt is empty"),
         ("prompt,left,right,winner\n1,a,,tie\n", 2, "right is empty"),
         ("prompt,left,right,winner\n1,a,a,tie\n", 2, "left and right are both `a`"),
+        ("prompt,left,right,winner\n1,a,tie,left\n", 2, "a side is called `tie`, which is what a verdict says"),
         ("prompt,left,right,winner,left_length\n1,a,b,tie,-3\n", 2, "left_length is `-3`; allowed are whole numbers"),
         ("prompt,left,right,winner,right_length\n1,a,b,tie,1e3\n", 2, "right_length is `1e3`; allowed are"),
         ('prompt,left,right,winner\n1,a,b,left\n2,a,b,"left\n', 3, "is no CSV from here on"),

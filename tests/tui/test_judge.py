@@ -331,6 +331,12 @@ async def test_all_identical_answers_end_at_once() -> None:
         assert "3 identical, not asked" in shown(pilot.app)
 
 
+async def test_fewer_answers_than_pairs_asked_for_are_told() -> None:
+    app = DiapasonApp("judge", run=a_run(), count=40)
+    async with app.run_test(size=SMALL, notifications=True) as pilot:
+        await until(pilot, lambda: "give 6 different pairs, not 40" in " ".join(told(app).split()))
+
+
 async def test_a_second_app_is_told_and_the_first_goes_on() -> None:
     run = a_run()
     other = Desk(run, judge="ann")

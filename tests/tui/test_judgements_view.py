@@ -126,8 +126,14 @@ def test_slices_by_a_field_of_the_test_rows(
     while pair := desk.next_pair():
         # tuned wins the odd rows only.
         wanted = "tuned" if pair.row % 2 else "base"
+        if pair.row == 4:
+            desk.note(pair, f"rude {WILD}")
+            desk.flag(pair, True)
         desk.vote(pair, "left" if pair.left == wanted else "right")
     desk.close()
+    assert diapason(["judgements", "support"]) == 0
+    told = capsys.readouterr().out
+    assert "line 5: Where is parcel 4?  ann: base, flagged: rude ␛" in told and "\x1b" not in told
     assert diapason(["judgements", "support", "--by", "meta.topic", "--json"]) == 0
     parts = json.loads(capsys.readouterr().out)["slices"]["meta.topic"]
     assert [(part["value"], part["wins"], part["losses"]) for part in parts] == [("t0", 0, 6), ("t1", 6, 0)]
@@ -152,6 +158,14 @@ def test_answers_that_name_their_model_are_told(tmp_path: Path) -> None:
 
 def test_the_command_on_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "votes.csv"
+    # Of one prompt each judgement has its own topic.
+    rows = "".join(f"{n},a,b,left,t,{n}{j}\n{n},a,b,tie,u,{n}{j}\n" for n in range(12) for j in "xy")
+    path.write_text("prompt,left,right,winner,topic,key\n" + rows)
+    assert diapason(["judgements", "--votes", str(path), "--by", "topic", "--json"]) == 0
+    parts = json.loads(capsys.readouterr().out)["slices"]["topic"]
+    assert [(part["losses"], part["ties"]) for part in parts] == [(12, 0), (0, 12)]
+    assert diapason(["judgements", "--votes", str(path), "--by", "key"]) == 2
+    assert "`key` has 24 values, too many" in capsys.readouterr().err
     path.write_text("prompt,left,right,winner,topic\n" + "".join(f"{n},a,b,left,t\n" for n in range(12)))
     assert diapason(["judgements", "--votes", str(path), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -99,7 +99,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--name names a judging of --answers", hint="`diapason judge NAME` goes on with one.")
     if judge_model.wanted(args):
         nothing = args.target is None and not args.show_rater_prompt
-        if nothing or args.answers or args.new or args.arms is not None:
+        others = (args.answers, args.arms, args.judge, args.prompts)
+        if nothing or args.new or any(each is not None for each in others):
             raise UsageError(
                 "a second rater judges what is there", hint="diapason judge RUN|NAME --rater URL --rater-model M"
             )

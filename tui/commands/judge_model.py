@@ -93,10 +93,13 @@ def _session(args: argparse.Namespace) -> Session:
     from core.judging.locks import session_lock
     from core.judging.place import find_judging
     from core.judging.session import prepare
+    from core.judging.training import training_judging
+    from core.runs.folder import find_run
+    from core.settings import load_settings
 
-    judging = find_judging(args.target)
+    judging = training_judging(find_run(args.target)) if args.purpose else find_judging(args.target)
     with session_lock(judging.folder):
-        return prepare(judging, args.count)
+        return prepare(judging, args.count, repeats=load_settings().judging.repeats)
 
 
 def _template(given: str | None) -> str:

@@ -115,6 +115,9 @@ class JudgeScreen(AfterScreen):
     def _opened(self, _: None) -> None:
         self.new = False
         self._nothing = False
+        if self.desk is not None and self.count and len(self.desk.session.asked) < self.count:
+            asked = len(self.desk.session.asked)
+            self.warn(f"the answers of this session give {asked} different pairs, not {self.count}")
         self.call_later(self._show_next)
 
     def _not_opened(self, error: BaseException) -> None:
@@ -194,8 +197,10 @@ class JudgeScreen(AfterScreen):
         if self._enough():
             return "enough votes: you can stop (e)"
         # What ends the next ten: the figure depends on the place alone, never on how the votes fell.
-        votes = -(-self.desk.place(self.pair) // _TARGET_STEP) * _TARGET_STEP
-        return f"you can stop at {target(votes)} of {votes} for a side"
+        tens = -(-self.desk.place(self.pair) // _TARGET_STEP) * _TARGET_STEP
+        votes = min(tens, len(self.desk.session.asked))
+        least = target(votes)
+        return f"you can stop at {least} of {votes} for a side" if least else f"{votes} pairs: too few to stop early"
 
     def _enough(self) -> bool:
         """Whether the stopping rule is met by this judge's own decisive votes."""

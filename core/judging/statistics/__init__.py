@@ -4,6 +4,6 @@ Each module stands alone; what costs an import of numpy, scipy or evalica is imp
 """
 
 from core.judging.statistics.proportion import Share, p_value, percent, sign_test, wilson
-from core.judging.statistics.stopping import enough, target, target_sentence
+from core.judging.statistics.stopping import enough, target
 
-__all__ = ["Share", "enough", "p_value", "percent", "sign_test", "target", "target_sentence", "wilson"]
+__all__ = ["Share", "enough", "p_value", "percent", "sign_test", "target", "wilson"]

@@ -62,14 +62,6 @@ def target(n: int, alpha: float = ALPHA) -> int | None:
     return low
 
 
-def target_sentence(n: int) -> str:
-    """What a judge may be told beforehand about `n` decisive judgements: it says nothing of the counts so far."""
-    count = target(n)
-    if count is None:
-        return f"{n} decisive judgements are too few to stop early"
-    return f"you can stop when one side has {count} of {n}"
-
-
 @dataclass(frozen=True, slots=True)
 class Stopping:
     """Where a judging stands against the rule.
