@@ -16,7 +16,8 @@ class Progress:
     """One judging that has begun.
 
     Attributes:
-        arms: how many models it compares. asked: pairs to judge; judged: those with a verdict of someone.
+        arms: how many models it compares. asked: pairs to judge; judged: those that someone has seen to, skipped
+            ones among them.
         judges: who voted. when: of the last vote or the beginning, in seconds since 1970.
         problem: why it cannot be read, or None.
     """
@@ -31,7 +32,7 @@ class Progress:
 
     @property
     def left(self) -> int:
-        """Pairs that wait for a verdict."""
+        """Pairs that nobody has seen to."""
         return self.asked - self.judged
 
 
@@ -46,7 +47,7 @@ def progress_of(judging: Judging) -> Progress | None:
         return None
     votes = read_votes(session)
     seen = votes.by_pair()
-    judged = sum(any(vote.verdict != "skip" for vote in seen.get(pair.id, ())) for pair in session.asked)
+    judged = sum(bool(seen.get(pair.id)) for pair in session.asked)
     return Progress(judging.name, len(session.arms), len(session.asked), judged, tuple(votes.judges), when)
 
 

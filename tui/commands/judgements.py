@@ -38,6 +38,9 @@ def register(subparsers: Any) -> None:
         metavar="FIELD",
         help="slice by one field: a column of the votes, or label, language or a field of the run's test rows",
     )
+    parser.add_argument(
+        "--for", dest="purpose", choices=("training",), help="training: the verdicts of `judge RUN --for training`"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run)
 
@@ -57,7 +60,9 @@ def run(args: argparse.Namespace) -> int:
             "a run or --votes is wanted, one of them",
             hint="`diapason judgements last`, or `diapason judgements --votes votes.csv`.",
         )
-    run, about, found = _of_file(args.votes) if args.votes is not None else _of_judging(args.target)
+    if args.votes is not None and args.purpose is not None:
+        raise UsageError("--for training takes a run", hint="diapason judgements RUN --for training")
+    run, about, found = _of_file(args.votes) if args.votes is not None else _of_judging(args.target, args.purpose)
     if args.by is not None:
         from core.judging.slices import by_field
 
@@ -77,17 +82,20 @@ def _of_file(given: str) -> tuple[Path | None, dict[str, str], Results]:
     return None, {"votes": str(path)}, results_of(read_votes_file(path))
 
 
-def _of_judging(target: str) -> tuple[Path | None, dict[str, str], Results]:
+def _of_judging(target: str, purpose: str | None) -> tuple[Path | None, dict[str, str], Results]:
     from core.judging.place import find_judging
     from core.judging.results import results
     from core.judging.session import load
+    from core.judging.training import training_judging
     from core.judging.votes import read_votes
+    from core.runs.folder import find_run
 
-    judging = find_judging(target)
+    judging = training_judging(find_run(target)) if purpose else find_judging(target)
     session = load(judging)
     if session is None:
         raise DiapasonError(
             "nothing was judged on this run yet", where=judging.name, hint=f"`{judging.command}` begins it."
         )
     about = {"run": judging.run.name} if judging.run else {"judging": judging.name}
-    return judging.run, about, results(session, read_votes(session))
+    # What was judged for training are no test rows.
+    return None if purpose else judging.run, about, results(session, read_votes(session))

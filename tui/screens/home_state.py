@@ -177,7 +177,7 @@ def _judging(run: Path) -> tuple[int, int, str | None]:
             cast = votes.read_votes(found)
             asked = found.asked
             seen = cast.by_pair()
-            judged = sum(any(vote.verdict != "skip" for vote in seen.get(pair.id, [])) for pair in asked)
+            judged = sum(bool(seen.get(pair.id)) for pair in asked)
             verdict = results.results(found, cast).verdict() if asked and judged >= len(asked) else None
             return judged, len(asked), verdict
         answers = session.find_answers(run)

@@ -32,7 +32,12 @@ ACTIONS = (
     Action("p", "export_dpo", "preferences", "Write the verdicts as rows for DPO.", True, "why_no_result"),
     Action("k", "export_kto", "for KTO", "Write the verdicts as rows for KTO.", True, "why_no_result"),
     Action(
-        "w", "next_round", "train", "Write them for DPO and open the wizard on top of the run.", True, "why_no_result"
+        "w",
+        "next_round",
+        "train",
+        "Write them for DPO and open the wizard, on top of the run that was judged.",
+        True,
+        "why_no_result",
     ),
     Action("c", "carry_on", "carry on", "Judge the pairs that are left.", True, "why_none_left"),
     Action("r", "go_over", "skipped", "Judge the skipped pairs after all.", True, "why_nothing_skipped"),
