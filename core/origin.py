@@ -84,7 +84,11 @@ def with_origin(recipe: Recipe) -> tuple[Recipe, Origin | None]:
     """
     if not recipe.start:
         return recipe, None
-    origin = find_origin(recipe.start)
+    try:
+        origin = find_origin(recipe.start)
+    except DiapasonError as error:
+        where = f"start, {error.where}" if error.where else "start"
+        raise DiapasonError(error.message, where=where, hint=error.hint) from error
     if recipe.model != "starter" and not _same(recipe.model, origin.model):
         raise UsageError(
             f"`{origin.name}` was tuned over {origin.model}, and this recipe names {recipe.model}",

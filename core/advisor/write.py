@@ -14,6 +14,7 @@ from core.data.report import Report
 from core.errors import DiapasonError, UsageError
 from core.files import write_atomic
 from core.home import expand
+from core.preferring import refuse_format
 from core.recipe import DataRecipe, Recipe, resolve_paths
 
 
@@ -46,7 +47,7 @@ def new_recipe(
     run or the adapter's folder to begin with.
 
     Raises:
-        UsageError: where two parts are the same file.
+        UsageError: where two parts are the same file, or `method` cannot learn from rows of their format.
         DiapasonError: where a file cannot be read or has no usable row, or the model is not found.
     """
     if STDIN in (str(train), str(validation), str(test)):
@@ -66,6 +67,8 @@ def new_recipe(
     report = found.report
     if report is None or not report.rows_valid or report.format is None:
         raise _nothing_to_train_on(report, train)
+    if method:
+        refuse_format(method, report.format, train)
     recipe = to_recipe(
         found.advice,
         train=parts.train,

@@ -11,6 +11,7 @@ import pytest
 import core.submit
 from core.advisor.write import new_recipe, save_recipe
 from core.errors import DiapasonError, UsageError
+from core.evaluation.request import specify
 from core.files import read_json, read_jsonl
 from core.fork import fork
 from core.home import runs_dir
@@ -114,16 +115,25 @@ def test_the_loop_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: 
         first.decisive == len(found.rows) and first.used == len(used | used_prompts(tuned.path)) and first.rows == 24
     )
     assert last.method == "dpo" and last.value is not None and last.id == second.id
-    lines = chain([first, last])
+    lines = chain(second)
     assert lines[0].startswith(f"1  {_ID}: 24 rows → lora") and "judged: won" in lines[0] and "dpo" in lines[1]
 
     # A third round begins with the second; a fork keeps its reference, and both go back to the first.
-    third = fork(second, changes=["train.max_steps=1", "evaluation.after_training=false"])
+    doubts: list[str] = []
+    third = fork(second, changes=["train.max_steps=1", "evaluation.after_training=false"], warn=doubts.append)
+    assert not any("no start" in line for line in doubts)
     assert here(third.path) == 0, verdict(third.path)
     assert [run.id for run in ancestors(third)[0]] == [_ID, second.id, third.id]
     kept, reference = (run.path / "reference" / "adapter_model.safetensors" for run in (third, second))
     assert kept.read_bytes() == reference.read_bytes() == (tuned.adapter / kept.name).read_bytes()
     assert abs(events(third.path, "step")[0]["loss"] - math.log(2)) > 1e-6
+
+    # Whoever removed the start still evaluates what was trained over it, and is told.
+    away = tuned.path.rename(tmp_path / "away")
+    assert "run:" not in str(specify(second)["arms"]) and chain(second)[0] == f"–  {_ID}: gone"
+    with pytest.raises(DiapasonError, match="start: no run is called"):
+        core.submit.submit(recipe)
+    away.rename(tuned.path)
 
     with pytest.raises(UsageError, match="begins with whole weights"):
         core.submit.submit(load_recipe(out, [*changes, "method=full", "preference.beta=0.1"]))
