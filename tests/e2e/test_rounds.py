@@ -81,12 +81,13 @@ def test_the_loop_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: 
     handed = next_round(judging, tmp_path / "drawn.jsonl", "dpo")
     assert handed.start == _ID and "few for dpo" in str(handed.warning(6)) and handed.warning(200) is None
     out = tmp_path / "dpo.yaml"
-    save_recipe(out, new_recipe(handed.rows, out, method="dpo", start=handed.start, test=handed.test).text)
+    save_recipe(out, new_recipe(handed.rows, out, start=handed.start).text)
     changes = [
         "train.max_steps=2", "train.micro_batch_size=2", "samples.count=0", "device=cpu", "name=round 2",
         "evaluation.max_new_tokens=6", "evaluation.general=false", "train.learning_rate=0.01",
     ]  # fmt: skip
     recipe = load_recipe(out, changes)
+    assert recipe.data.test == str(handed.test)
     assert (recipe.method, recipe.train.epochs, recipe.preference.beta) == ("dpo", 1.0, 0.1)
     assert load_recipe(out).train.learning_rate == 5e-6
     warned: list[str] = []
