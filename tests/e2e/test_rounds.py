@@ -20,7 +20,7 @@ from core.judging.handover import next_round
 from core.judging.place import judging_of
 from core.judging.preferences import export
 from core.judging.session import load
-from core.judging.training import ARMS, training_judging, with_prompts
+from core.judging.training import ARMS, handed_on, training_judging, with_prompts
 from core.judging.used import used_prompts
 from core.judging.votes import read_votes
 from core.recipe import load_recipe
@@ -76,7 +76,9 @@ def test_the_loop_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: 
     desk.close()
     apart = load(judging)
     assert apart is not None and load(judging_of(tuned)) == session
+    assert not handed_on(judging)
     export(apart, read_votes(apart), tmp_path / "drawn.jsonl")
+    assert handed_on(judging)
 
     handed = next_round(judging, tmp_path / "drawn.jsonl", "dpo")
     assert handed.start == _ID and "few for dpo" in str(handed.warning(6)) and handed.warning(200) is None
