@@ -24,7 +24,7 @@ from core.mirroring import mirror_of
 from core.models import ModelInfo, find_model
 from core.origin import Origin, with_origin
 from core.preferring import FEW_PREFERENCES, few_preferences, refuse_format, refuse_one_kind
-from core.recipe import Recipe, dump_recipe, make_recipe
+from core.recipe import LoraRecipe, Recipe, dump_recipe, make_recipe
 from core.reporting import trackers_of
 from core.request import check_disk, gpu_request
 from core.runs import checkpoints
@@ -78,6 +78,7 @@ def submit(
     settings = load_settings()
     mirror = mirror_of(recipe.mirror, settings)
     trackers = trackers_of(recipe.report_to, settings.report_to)
+    asked = recipe
     recipe, origin = with_origin(recipe)
     model = find_model(recipe.model)
     if recipe.device == "auto":
@@ -92,7 +93,7 @@ def submit(
     with Draft(runs_dir(), name) as draft:
         begin = _beginning(recipe, origin, start, draft, say)
         parts, warnings = _parts(recipe, draft, say)
-        warnings += _doubts(recipe, origin, start, parts)
+        warnings += _overruled(asked, recipe) + _doubts(recipe, origin, start, parts)
         warnings += _card(recipe, parts, draft, say)
         if mirror and recipe.mirror and is_command(mirror):
             # A recipe may come from somebody else.
@@ -174,6 +175,18 @@ def _doubts(recipe: Recipe, origin: Origin | None, start: Start | None, parts: d
             f"{origin.folder}; the reference is that model."
         )
     return found
+
+
+def _overruled(asked: Recipe, recipe: Recipe) -> list[str]:
+    """What the start decides otherwise than the recipe that was `asked` for, in a sentence."""
+    usual, wanted, taken = LoraRecipe(), asked.lora, recipe.lora
+    names = [
+        name
+        for name in ("r", "alpha", "targets")
+        if getattr(wanted, name) not in (getattr(usual, name), getattr(taken, name))
+    ]
+    said = ", ".join(f"lora.{name}: {getattr(taken, name)}" for name in names)
+    return [f"the start's adapter decides, not the recipe: {said}"] if names else []
 
 
 def submit_job(kind: str, run: RunFolder, **spec: Any) -> RunFolder:
