@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.data.dataset import open_dataset
 from core.errors import DiapasonError, UsageError
 from core.files import read_json
 from core.home import expand
@@ -84,7 +85,11 @@ def with_origin(recipe: Recipe) -> tuple[Recipe, Origin | None]:
     """
     if not recipe.start:
         return recipe, None
-    origin = find_origin(recipe.start)
+    try:
+        origin = find_origin(recipe.start)
+    except DiapasonError as error:
+        where = f"start, {error.where}" if error.where else "start"
+        raise DiapasonError(error.message, where=where, hint=error.hint) from error
     if recipe.model != "starter" and not _same(recipe.model, origin.model):
         raise UsageError(
             f"`{origin.name}` was tuned over {origin.model}, and this recipe names {recipe.model}",
@@ -104,6 +109,15 @@ def with_origin(recipe: Recipe) -> tuple[Recipe, Origin | None]:
     if recipe.prefers and recipe.preference.load_in_4bit is None:
         changes["preference"] = recipe.preference.model_copy(update={"load_in_4bit": origin.quantised})
     return recipe.model_copy(update=changes), origin
+
+
+def test_file(run: RunFolder) -> Path | None:
+    """The test file of `run`, for a training that begins with it: what is split off preference rows asks what their
+    start was trained on. None where it is gone, or its layout shows only by a map of its fields, which cannot stand
+    beside judged rows in one recipe."""
+    part = (run.spec().get("data") or {}).get("test")
+    path = Path(part["path"]) if isinstance(part, dict) and part.get("path") else None
+    return path if path is not None and path.is_file() and open_dataset(path).format is not None else None
 
 
 def _named(base: str, name: str = "") -> str:

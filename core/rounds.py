@@ -106,9 +106,13 @@ def rounds(run: RunFolder) -> list[Round]:
     return [_round(each) for each in ancestors(run)[0]]
 
 
-def chain(found: list[Round]) -> list[str]:
-    """The rounds as lines for a person, one each; empty where there is only one."""
-    return [f"{number}  {one.name}: {one.told()}" for number, one in enumerate(found, 1)] if len(found) > 1 else []
+def chain(run: RunFolder) -> list[str]:
+    """The rounds that led to `run` as lines for a person, one each; empty where there is only one."""
+    runs, gone = ancestors(run)
+    if len(runs) == 1 and gone is None:
+        return []
+    lost = [f"–  {gone}: gone"] if gone is not None else []
+    return lost + [f"{number}  {one.name}: {one.told()}" for number, one in enumerate(map(_round, runs), 1)]
 
 
 def preference_line(evals: list[dict[str, Any]]) -> str | None:

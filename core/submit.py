@@ -23,13 +23,13 @@ from core.home import home, runs_dir
 from core.mirroring import mirror_of
 from core.models import ModelInfo, find_model
 from core.origin import Origin, with_origin
-from core.preferring import FEW_PREFERENCES, few_preferences
-from core.recipe import Recipe, dump_recipe, make_recipe
+from core.preferring import FEW_PREFERENCES, few_preferences, refuse_format, refuse_one_kind
+from core.recipe import LoraRecipe, Recipe, dump_recipe, make_recipe
 from core.reporting import trackers_of
 from core.request import check_disk, gpu_request
 from core.runs import checkpoints
 from core.runs.create import Draft, create_job
-from core.runs.folder import REFERENCE, START, RunFolder
+from core.runs.folder import REFERENCE, START, RunFolder, find_run
 from core.settings import load_settings
 from core.versions import installed
 from core.worker.launch import launch
@@ -78,6 +78,7 @@ def submit(
     settings = load_settings()
     mirror = mirror_of(recipe.mirror, settings)
     trackers = trackers_of(recipe.report_to, settings.report_to)
+    asked = recipe
     recipe, origin = with_origin(recipe)
     model = find_model(recipe.model)
     if recipe.device == "auto":
@@ -92,7 +93,7 @@ def submit(
     with Draft(runs_dir(), name) as draft:
         begin = _beginning(recipe, origin, start, draft, say)
         parts, warnings = _parts(recipe, draft, say)
-        warnings += _doubts(recipe, origin, parts)
+        warnings += _overruled(asked, recipe) + _doubts(recipe, origin, start, parts)
         warnings += _card(recipe, parts, draft, say)
         if mirror and recipe.mirror and is_command(mirror):
             # A recipe may come from somebody else.
@@ -158,30 +159,34 @@ def _copy_weights(source: Path, target: Path, hint: str) -> None:
         ) from error
 
 
-def _doubts(recipe: Recipe, origin: Origin | None, parts: dict[str, Any]) -> list[str]:
-    """What is doubtful about a preference training, in sentences. Raises UsageError for rows of another format."""
+def _doubts(recipe: Recipe, origin: Origin | None, start: Start | None, parts: dict[str, Any]) -> list[str]:
+    """What is doubtful about a preference training, in sentences."""
     if not recipe.prefers:
         return []
     train = parts["train"]
-    suits = ("preference",) if recipe.method == "dpo" else ("kto", "preference")
-    if train["format"] not in suits:
-        raise UsageError(
-            f"`method: {recipe.method}` learns from rows of the format {' or '.join(suits)}, and these are "
-            f"{train['format']}",
-            where=train["path"],
-            hint="`diapason preferences RUN` writes such rows from judgements; method: lora trains on answers.",
-        )
     found: list[str] = []
     if train["rows"] < FEW_PREFERENCES:
         found.append(few_preferences(train["rows"], recipe.method))
-    if origin is None:
+    if origin is None and start is None:
         found.append("no start is named: the reference is the model as it is. Tuning comes before preferences.")
-    elif origin.kind == "model":
+    elif origin is not None and origin.kind == "model":
         found.append(
             f"all weights of `{origin.name}` were tuned: the run trains a new adapter over them, which stands on "
             f"{origin.folder}; the reference is that model."
         )
     return found
+
+
+def _overruled(asked: Recipe, recipe: Recipe) -> list[str]:
+    """What the start decides otherwise than the recipe that was `asked` for, in a sentence."""
+    usual, wanted, taken = LoraRecipe(), asked.lora, recipe.lora
+    names = [
+        name
+        for name in ("r", "alpha", "targets")
+        if getattr(wanted, name) not in (getattr(usual, name), getattr(taken, name))
+    ]
+    said = ", ".join(f"lora.{name}: {getattr(taken, name)}" for name in names)
+    return [f"the start's adapter decides, not the recipe: {said}"] if names else []
 
 
 def submit_job(kind: str, run: RunFolder, **spec: Any) -> RunFolder:
@@ -227,6 +232,7 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> tuple[dict[str, Any], lis
         )
     given = {"train": data.train, "validation": data.validation, "test": data.test}
     parts: dict[str, Any] = {"train": None, "validation": None, "test": None}
+    warnings: list[str] = []
     for role, path in given.items():
         if path:
             say(f"reading the {role} rows")
@@ -234,9 +240,10 @@ def _parts(recipe: Recipe, draft: Draft, say: Tell) -> tuple[dict[str, Any], lis
             if role == "test" and recipe.prefers and (own := open_dataset(path).format):
                 # What is asked in the test need not be judged answers.
                 format, map = own, None
-            parts[role] = _part(Path(path), format, map, role)
+            parts[role], lost = _part(Path(path), format, map, role, recipe.method if role == "train" else None)
+            warnings += lost
     _refuse_copies(parts)
-    warnings = _leakage(parts, say)
+    warnings += _leakage(parts, say)
     shares = {
         "validation": 0.0 if data.validation else data.validation_fraction,
         "test": 0.0 if data.test else data.test_fraction,
@@ -316,15 +323,29 @@ def _leakage(parts: dict[str, Any], say: Tell) -> list[str]:
     return warnings
 
 
-def _part(path: Path, format: str | None, map: str | None, role: str) -> dict[str, Any]:
-    """The fingerprint, format, map and number of usable rows of a file."""
+def _part(
+    path: Path, format: str | None, map: str | None, role: str, method: str | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """The fingerprint, format, map and number of usable rows of a file, and a sentence on those that are not.
+
+    Raises:
+        DiapasonError: where it has no usable row, or, with the `method` that is to learn from it, rows of a format or
+            of verdicts that this cannot.
+    """
     dataset = open_dataset(path, format, map)
-    usable, codes, messages = 0, Counter[str](), dict[str, str]()
+    if method:
+        refuse_format(method, dataset.format, path)
+    codes, messages, first = Counter[str](), dict[str, str](), ""
+    usable, verdicts = 0, set[bool | None]()
     for row in dataset:
-        usable += row.usable
-        for finding in () if row.usable else row.findings:
+        if row.example is not None:
+            usable += 1
+            verdicts.add(row.example.verdict)
+            continue
+        for finding in row.findings:
             codes[finding.code] += 1
             messages.setdefault(finding.code, finding.message)
+        first = first or f"{path}:{row.line}" + (f": {row.findings[0].message}" if row.findings else "")
     if not usable:
         worst = "; ".join(f"{code} ({count} x): {messages[code]}" for code, count in codes.most_common(3))
         raise DiapasonError(
@@ -332,7 +353,11 @@ def _part(path: Path, format: str | None, map: str | None, role: str) -> dict[st
             where=str(path),
             hint=f"`diapason data check {path}` shows every finding and what to do.",
         )
-    return {**fingerprint(path), "format": dataset.format, "map": map, "rows": usable}
+    if method == "kto":
+        refuse_one_kind(verdicts, path)
+    lost = len(dataset) - usable
+    told = [f"{lost:,} of {len(dataset):,} {role} rows cannot be used and are left out, the first is {first}"]
+    return {**fingerprint(path), "format": dataset.format, "map": map, "rows": usable}, told if lost else []
 
 
 def _refuse_copies(parts: dict[str, Any]) -> None:
@@ -369,7 +394,13 @@ def _then(recipe: Recipe, parts: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _before(recipe: Recipe) -> list[str]:
     """The arm of the run that a preference training began with: what its own is to be compared with."""
-    return [f"run:{recipe.start}"] if recipe.prefers and recipe.start and "/" not in recipe.start else []
+    if not recipe.prefers or not recipe.start or "/" in recipe.start:
+        return []
+    try:
+        return [f"run:{find_run(recipe.start).id}"]
+    except DiapasonError:
+        # Whoever removed it wants the others measured all the same.
+        return []
 
 
 def evaluation_spec(recipe: Recipe, parts: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,10 @@ from core.data.report import Report
 from core.errors import DiapasonError, UsageError
 from core.files import write_atomic
 from core.home import expand
-from core.recipe import DataRecipe, Recipe, resolve_paths
+from core.origin import find_origin, test_file
+from core.preferring import refuse_format
+from core.recipe import PREFERENCE_METHODS, DataRecipe, Recipe, resolve_paths
+from core.runs.folder import find_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,10 @@ def new_recipe(
     """The recipe for `train`, to be saved as `out`: file names are written as seen from its folder.
 
     Where `train` brings validation or test parts of its own, they are used for what is not given. `start` names the
-    run or the adapter's folder to begin with.
+    run or the adapter's folder to begin with; of a training on judged answers that run's test file is the default.
 
     Raises:
-        UsageError: where two parts are the same file.
+        UsageError: where two parts are the same file, or `method` cannot learn from rows of their format.
         DiapasonError: where a file cannot be read or has no usable row, or the model is not found.
     """
     if STDIN in (str(train), str(validation), str(test)):
@@ -54,6 +57,8 @@ def new_recipe(
     own = own_parts(train)
     train = own.get("train", train)
     validation, test = validation or own.get("validation"), test or own.get("test")
+    if test is None and start and _prefers(train, method, format, map) and (origin := find_origin(start)).run:
+        test = test_file(find_run(origin.run))
     parts = DataRecipe(
         train=as_seen_from(out, train),
         validation=as_seen_from(out, validation) if validation else None,
@@ -66,6 +71,8 @@ def new_recipe(
     report = found.report
     if report is None or not report.rows_valid or report.format is None:
         raise _nothing_to_train_on(report, train)
+    if method:
+        refuse_format(method, report.format, train)
     recipe = to_recipe(
         found.advice,
         train=parts.train,
@@ -80,6 +87,13 @@ def new_recipe(
         recipe = recipe.model_copy(update={"model": _as_path(as_seen_from(out, model))})
     resolve_paths(recipe, out.absolute().parent)
     return Written(recipe, recipe_text(found.advice, recipe), found.advice)
+
+
+def _prefers(train: Path | str, method: str | None, format: str | None, map: str | None) -> bool:
+    """Whether the rows of `train` will be learned from as judged answers: so `method` says, else their format."""
+    if method is not None:
+        return method in PREFERENCE_METHODS
+    return open_dataset(train, format, map).format in ("preference", "kto")
 
 
 def _nothing_to_train_on(report: Report | None, train: Path | str) -> DiapasonError:

@@ -14,7 +14,7 @@ class Answer:
     """Tuned against the best arm that is not tuned, on the primary metric.
 
     better: True where surely better, False where surely worse, None where nothing is shown. rivals: how many arms
-    the rival is the best of.
+    the rival is the best of. others: what is said of other tuned runs, such as the one that a round began with.
     """
 
     tuned: ArmResult
@@ -24,6 +24,7 @@ class Answer:
     info: MetricInfo
     comparison: Comparison
     better: bool | None
+    others: tuple[str, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -47,7 +48,7 @@ class Answer:
             lines.append("The rival was picked by its score on these same rows, which favours it.")
         if self.better is None and self.comparison.difference:
             lines.append("More test rows would narrow the interval.")
-        return lines
+        return [*lines, *self.others]
 
     def _figure(self, arm: ArmResult) -> str:
         value, d = arm.metrics[self.metric], self.info.decimals
@@ -68,7 +69,13 @@ def answer(result: EvaluationResult) -> Answer | None:
     )  # fmt: skip
     if gap is None:
         return None
-    return Answer(tuned, rival, len(rivals), metric, info, gap, result.better(gap))
+    runs = {arm.name for arm in result.arms if arm.kind == "run"}
+    others = tuple(
+        f"{_told(item, info, result.better(item))}."
+        for item in result.comparisons
+        if item.arm == tuned.name and item.against in runs and item.metric == metric
+    )
+    return Answer(tuned, rival, len(rivals), metric, info, gap, result.better(gap), others)
 
 
 def headline(result: EvaluationResult) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.data.dataset import open_dataset
 from core.judging.place import Judging
+from core.origin import test_file
 from core.preferring import FEW_PREFERENCES, few_preferences
 from core.runs.folder import RunFolder
 
@@ -47,8 +47,4 @@ def next_round(judging: Judging, rows: Path, method: str) -> NextRound:
     if judging.run is None:
         return NextRound(rows, method)
     run = RunFolder(judging.run)
-    part = (run.spec().get("data") or {}).get("test")
-    test = Path(part["path"]) if isinstance(part, dict) and part.get("path") else None
-    # Rows whose layout shows only by a map of their fields cannot stand beside pairs in one recipe.
-    readable = test is not None and test.is_file() and open_dataset(test).format is not None
-    return NextRound(rows, method, run.id, test if readable else None)
+    return NextRound(rows, method, run.id, test_file(run))

@@ -22,6 +22,7 @@ FOLDER = "judging-training"
 ARMS = ("tuned~1", "tuned~2")
 #: Of the answers that are drawn: different ones, and still the model's own.
 TEMPERATURE = 0.8
+_PROMPTS = "prompts.jsonl"
 _NO_ANSWER = "(no reference answer)"
 
 
@@ -63,7 +64,7 @@ def with_prompts(judging: Judging, prompts: Path | None, count: int | None) -> J
         )
     seed = int((spec.get("recipe") or {}).get("data", {}).get("split_seed") or 0)
     chosen = random.Random(f"for training {seed}").sample(left, min(len(left), count or COUNT))
-    path = judging.folder / "prompts.jsonl"
+    path = judging.folder / _PROMPTS
     lines = (json.dumps(_line(row), ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n" for row in chosen)
     try:
         judging.folder.mkdir(mode=0o700, exist_ok=True)
@@ -76,6 +77,13 @@ def with_prompts(judging: Judging, prompts: Path | None, count: int | None) -> J
         "trained_too": True, "max_rows": 0,
     }  # fmt: skip
     return replace(judging, request=request)
+
+
+def handed_on(judging: Judging) -> bool:
+    """Whether a prompt that its answers are to was handed to training."""
+    assert judging.run is not None
+    used, path = used_prompts(judging.run), judging.folder / _PROMPTS
+    return bool(used) and path.is_file() and any(prompt_id(row) in used for row in _rows_of(path))
 
 
 def _part(part: dict[str, Any] | None) -> list[Example]:

@@ -16,7 +16,7 @@ from core.judging.votes import read_votes
 from core.report.blocks import Block, Figure, Heading, Table, Text, Verbatim
 from core.report.curves import Line, curves
 from core.report.evaluation import evaluation_blocks
-from core.rounds import began_with, chain, rounds
+from core.rounds import began_with, chain
 from core.runs.series import number, whole
 from core.runs.usage import usage
 from core.runs.view import RunView
@@ -45,7 +45,7 @@ def content(view: RunView, *, price: float | None = None) -> Iterator[Block]:
         yield Text(f"Warning: {line}")
     if began_with(view.folder):
         yield Heading("Rounds")
-        for line in chain(rounds(view.folder)):
+        for line in chain(view.folder):
             yield Text(line)
     yield from _course(view)
     result = read_result(view.folder)

@@ -43,12 +43,16 @@ def pending() -> dict[str, Any] | None:
     if not isinstance(found, dict) or not isinstance(found.get("command"), str):
         return None
     if not found.get("held") and not active():
-        # Their runner would have run it: nobody is left to do so.
-        runs = (RunFolder(path) for path in found.get("runs") or ())
-        lost = next((run for run in runs if status_of(run) == "interrupted"), None)
+        lost = _cut_off(found)
         if lost is not None:
             found["held"] = f"{lost.name} was cut off; it is run once that is resumed and done"
     return found
+
+
+def _cut_off(wanted: dict[str, Any]) -> RunFolder | None:
+    """The first of the runs that the command waits for whose runner was killed; one that was removed is none."""
+    runs = (RunFolder(path) for path in wanted.get("runs") or ())
+    return next((run for run in runs if run.spec_file.is_file() and status_of(run) == "interrupted"), None)
 
 
 def when_empty(command: str) -> None:
@@ -77,7 +81,8 @@ def cancel() -> bool:
 def after_all(timing: Timing) -> None:
     """Called by a runner that has just ended: run the command if it was the last one, after a minute's grace.
 
-    Nothing is run where a run's mirror has failed since: what it would have kept might be lost with the machine.
+    Nothing is run where a run's mirror has failed since: what it would have kept might be lost with the machine. Nor
+    while one of the runs is cut off: the runner that resumes it runs the command.
     """
     wanted = pending()
     deadline = time.monotonic() + timing.grace
@@ -85,6 +90,8 @@ def after_all(timing: Timing) -> None:
         failing = _unmirrored(float(wanted.get("since") or 0))
         if failing:
             write_json(_file(), {**wanted, "held": f"the mirror of {failing[0].name} has failed"})
+            return
+        if _cut_off(wanted) is not None:
             return
         if time.monotonic() >= deadline:
             _run(wanted)

@@ -55,6 +55,9 @@ def test_bleu_and_chrf_are_tested_by_sacrebleus_own_test() -> None:
     _, theirs = PairedTest(list(said.items()), {"chrF": overlap.chrf()}, [wanted], test_type="ar", n_samples=10_000)()
     assert [ours["a"], ours["b"]] == [result.p_value for result in theirs["chrF2"][1:]]
     assert ours["b"] < 0.001 < ours["a"]
+    # sacrebleu says p = 1 / (trials + 1) of equal answers, and of one that differs.
+    few = {"base": said["base"], "same": said["base"], "one": ["x", *said["base"][1:]]}
+    assert randomisation(few, [[text] for text in wanted], overlap.chrf(), "base") == {"same": 1.0, "one": 1.0}
 
 
 def _noisy(text: str, share: float, seed: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core.advisor.write import new_recipe
 from core.data.dataset import examples
 from core.doctor.cuda import Cards, Torch
 from core.errors import DiapasonError
@@ -140,6 +141,30 @@ def test_files_that_cannot_train_are_refused_with_the_reason(
         submit(_recipe(model, path))
     assert said in str(caught.value) and "bad.jsonl" in str(caught.value) and caught.value.hint
     assert list(runs_dir().iterdir()) == []
+
+
+def test_judged_rows_that_cannot_teach_are_told_with_their_line(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.submit.launch", lambda _: None)
+    path = tmp_path / "judged.jsonl"
+
+    def write(rows: list[dict[str, Any]]) -> None:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    write([{"prompt": f"p{n}", "completion": f"c{n}", "label": True} for n in range(20)])
+    with pytest.raises(DiapasonError, match="no answer that is bad"):
+        submit(_recipe(model, path, method="kto"))
+    with pytest.raises(DiapasonError, match=r"judged\.jsonl: .*these are kto"):
+        submit(_recipe(model, path, method="dpo"))
+    with pytest.raises(DiapasonError, match="these are kto"):
+        new_recipe(path, tmp_path / "run.yaml", method="dpo", model=str(model))
+    pairs = [{"prompt": f"p{n}", "chosen": f"c{n}", "rejected": f"r{n}"} for n in range(20)]
+    write([*pairs[:3], {"prompt": "p", "chosen": "c"}, *pairs[3:]])
+    warned: list[str] = []
+    folder = submit(_recipe(model, path, method="dpo"), warn=warned.append)
+    assert f"1 of 21 train rows cannot be used and are left out, the first is {path}:4: " in warned[0]
+    assert folder.spec()["warnings"] == warned and "no start is named" in warned[-1]
 
 
 def test_a_copy_under_another_name_is_refused(model: Path, rows: Path, tmp_path: Path) -> None:

@@ -93,6 +93,8 @@ def test_a_loss_that_is_no_number_and_one_of_0() -> None:
     watch = watched(steps(lambda step: None if step == 100 else 1.0))
     assert codes(watch) == [("nonfinite_loss", 100, None)] and watch.warnings[0].severity == "error"
     assert codes(watched(steps(lambda step: 0.0 if 50 <= step < 60 else 1.0)))[0] == ("zero_loss", 52, 60)
+    apart = watched([{**event, "loss": 1e-7, "margin": 20.0} for event in steps(lambda _: 0.0)[:40]])
+    assert codes(apart)[0][0] == "zero_loss" and "template" not in str(apart.warnings[0])
     masked = watched([{"event": "preflight", "checks": {"rows": 4, "loss_tokens": 0}}])
     assert codes(masked) == [("zero_loss", 0, None)]
 

@@ -15,11 +15,12 @@ from core.files import is_locked, read_jsonl, write_json
 from core.runs.commands import send
 from core.runs.folder import RunFolder
 from core.runs.status import status_of
-from core.worker.empty import log_file, pending
+from core.worker.empty import after_all, log_file, pending
 from core.worker.launch import launch
 from core.worker.overview import overview
 from core.worker.queue import waiting
 from core.worker.recover import cut_off
+from core.worker.timing import Timing
 from tests.runs_help import fake_home, queue_run, settled, status, wait
 from tui.cli import run
 
@@ -201,7 +202,10 @@ def test_the_command_for_the_end_waits_for_mirrors(
     assert not (fake_home / "never.txt").exists()
 
 
-def test_the_command_for_the_end_says_why_nobody_runs_it(fake_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_for_the_end_says_why_nobody_runs_it(
+    fake_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DIAPASON_GRACE_SECONDS", "0")
     folder = queue_run({"steps": 1000, "pause": 0.02}, name="torn")
     launch(folder)
     started(folder)
@@ -210,6 +214,9 @@ def test_the_command_for_the_end_says_why_nobody_runs_it(fake_home: Path, capsys
     for who in ("runner", "job"):
         os.kill(state[who]["pid"], signal.SIGKILL)
     wait(lambda: status_of(folder) == "interrupted")
+    assert "not run: torn was cut off" in call(capsys, "queue")
+    # Nor does a runner that ends after it.
+    after_all(Timing())
     assert "not run: torn was cut off" in call(capsys, "queue")
     assert not (fake_home / "never.txt").exists()
 

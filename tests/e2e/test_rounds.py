@@ -11,6 +11,7 @@ import pytest
 import core.submit
 from core.advisor.write import new_recipe, save_recipe
 from core.errors import DiapasonError, UsageError
+from core.evaluation.request import specify
 from core.files import read_json, read_jsonl
 from core.fork import fork
 from core.home import runs_dir
@@ -19,7 +20,7 @@ from core.judging.handover import next_round
 from core.judging.place import judging_of
 from core.judging.preferences import export
 from core.judging.session import load
-from core.judging.training import ARMS, training_judging, with_prompts
+from core.judging.training import ARMS, handed_on, training_judging, with_prompts
 from core.judging.used import used_prompts
 from core.judging.votes import read_votes
 from core.recipe import load_recipe
@@ -75,17 +76,20 @@ def test_the_loop_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: 
     desk.close()
     apart = load(judging)
     assert apart is not None and load(judging_of(tuned)) == session
+    assert not handed_on(judging)
     export(apart, read_votes(apart), tmp_path / "drawn.jsonl")
+    assert handed_on(judging)
 
     handed = next_round(judging, tmp_path / "drawn.jsonl", "dpo")
     assert handed.start == _ID and "few for dpo" in str(handed.warning(6)) and handed.warning(200) is None
     out = tmp_path / "dpo.yaml"
-    save_recipe(out, new_recipe(handed.rows, out, method="dpo", start=handed.start, test=handed.test).text)
+    save_recipe(out, new_recipe(handed.rows, out, start=handed.start).text)
     changes = [
         "train.max_steps=2", "train.micro_batch_size=2", "samples.count=0", "device=cpu", "name=round 2",
         "evaluation.max_new_tokens=6", "evaluation.general=false", "train.learning_rate=0.01",
     ]  # fmt: skip
     recipe = load_recipe(out, changes)
+    assert recipe.data.test == str(handed.test)
     assert (recipe.method, recipe.train.epochs, recipe.preference.beta) == ("dpo", 1.0, 0.1)
     assert load_recipe(out).train.learning_rate == 5e-6
     warned: list[str] = []
@@ -114,16 +118,25 @@ def test_the_loop_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: 
         first.decisive == len(found.rows) and first.used == len(used | used_prompts(tuned.path)) and first.rows == 24
     )
     assert last.method == "dpo" and last.value is not None and last.id == second.id
-    lines = chain([first, last])
+    lines = chain(second)
     assert lines[0].startswith(f"1  {_ID}: 24 rows → lora") and "judged: won" in lines[0] and "dpo" in lines[1]
 
     # A third round begins with the second; a fork keeps its reference, and both go back to the first.
-    third = fork(second, changes=["train.max_steps=1", "evaluation.after_training=false"])
+    doubts: list[str] = []
+    third = fork(second, changes=["train.max_steps=1", "evaluation.after_training=false"], warn=doubts.append)
+    assert not any("no start" in line for line in doubts)
     assert here(third.path) == 0, verdict(third.path)
     assert [run.id for run in ancestors(third)[0]] == [_ID, second.id, third.id]
     kept, reference = (run.path / "reference" / "adapter_model.safetensors" for run in (third, second))
     assert kept.read_bytes() == reference.read_bytes() == (tuned.adapter / kept.name).read_bytes()
     assert abs(events(third.path, "step")[0]["loss"] - math.log(2)) > 1e-6
+
+    # Whoever removed the start still evaluates what was trained over it, and is told.
+    away = tuned.path.rename(tmp_path / "away")
+    assert "run:" not in str(specify(second)["arms"]) and chain(second)[0] == f"–  {_ID}: gone"
+    with pytest.raises(DiapasonError, match="start: no run is called"):
+        core.submit.submit(recipe)
+    away.rename(tuned.path)
 
     with pytest.raises(UsageError, match="begins with whole weights"):
         core.submit.submit(load_recipe(out, [*changes, "method=full", "preference.beta=0.1"]))

@@ -145,7 +145,7 @@ def _training(args: argparse.Namespace) -> Judging:
     """The judging for training of a run; its prompts are written where answers are still to be made."""
     from core.judging.answers import ready, under_way
     from core.judging.session import find_answers
-    from core.judging.training import training_judging, with_prompts
+    from core.judging.training import handed_on, training_judging, with_prompts
     from core.runs.folder import find_run
 
     if args.target is None or args.arms is not None or args.answers is not None:
@@ -154,7 +154,8 @@ def _training(args: argparse.Namespace) -> Judging:
         )
     run = find_run(args.target)
     judging = training_judging(run)
-    made = find_answers(judging) is not None if args.new else ready(judging)
+    # Answers that became training data teach nothing more: --new then draws others.
+    made = find_answers(judging) is not None and not handed_on(judging) if args.new else ready(judging)
     if made and args.prompts is None:
         return judging
     if made and not args.new:
@@ -165,10 +166,10 @@ def _training(args: argparse.Namespace) -> Judging:
         )
     if under_way(run, judging.arms or ()) is not None:
         return judging
-    if args.prompts is not None:
-        # Answers to other prompts must not be taken for these.
-        (judging.folder / "answers.jsonl").unlink(missing_ok=True)
-    return with_prompts(judging, expand(Path(args.prompts)) if args.prompts else None, args.count)
+    asked = with_prompts(judging, expand(Path(args.prompts)) if args.prompts else None, args.count)
+    # Answers to other prompts must not be taken for these.
+    (judging.folder / "answers.jsonl").unlink(missing_ok=True)
+    return asked
 
 
 def _arms(text: str) -> list[str]:

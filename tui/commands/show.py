@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(view: RunView) -> list[str]:
-    from core.rounds import began_with, chain, preference_line, rounds
+    from core.rounds import began_with, chain, preference_line
     from core.text import visible
     from tui.follow import mirror_line, progress_text
     from tui.format import duration, loss, size
@@ -82,7 +82,7 @@ def _lines(view: RunView) -> list[str]:
         lines.append(f"mean MFU    {100 * mfu:.1f} %")
     if margin := preference_line(view.evals):
         lines.append(f"margin      {margin}")
-    for number, line in enumerate(chain(rounds(view.folder)) if began_with(view.folder) else ()):
+    for number, line in enumerate(chain(view.folder) if began_with(view.folder) else ()):
         lines.append(f"{'' if number else 'rounds':<12}{visible(line)}")
     if view.restarts:
         lines.append(f"restarts    from step {', '.join(map(str, view.restarts))}")

@@ -268,18 +268,22 @@ class WizardState:
         return self.recipe.method != "full" or not path.startswith("lora.")
 
     def begin_with(self, start: str) -> Candidate:
-        """Begin with the tuned weights that `start` names; gives the model that they stand on.
+        """Begin with the tuned weights that `start` names, and be tested as they were where no test file is chosen;
+        gives the model that they stand on.
 
         Raises:
             DiapasonError: where there are none.
         """
-        from core.origin import find_origin
+        from core.origin import find_origin, test_file
+        from core.runs.folder import find_run
 
         origin = find_origin(start)
         found = candidate(origin.model)
         if found.info is None:
             raise DiapasonError(f"the model of {origin.name} cannot be used: {found.problem}")
         self.origin = origin
+        if self.test is None and origin.run:
+            self.test = test_file(find_run(origin.run))
         if found.name not in [one.name for one in self.candidates]:
             self.candidates.append(found)
         return found

@@ -11,6 +11,7 @@ from core.runs.watch.robust import median, median_error, residuals, scale
 
 _NOT_A_NUMBER = "Resume it with a third of train.learning_rate, or look for odd rows with `diapason data check`."
 _ZERO = "Look at the tokens with loss: `diapason data check FILE --model M`; the template may mask every answer."
+_APART = "Nothing more is learned. Compare its answers with the start's; fewer train.epochs or a lower learning rate."
 _SPIKE = "It may recover. Where it does not: a lower train.learning_rate, a longer train.warmup, or odd rows there."
 _DIVERGED = "Stop it with `diapason stop RUN`, its best checkpoint is kept; try a third of train.learning_rate."
 
@@ -56,8 +57,8 @@ class LossWatch:
             self._best = None
         self._look(step)
 
-    def take(self, step: int, loss: float) -> None:
-        """One logged step; `loss` in nats a token."""
+    def take(self, step: int, loss: float, *, judged: bool = False) -> None:
+        """One logged step; `loss` in nats a token, or `judged`: that of dpo or kto, which nears 0 with the margin."""
         board = self._board
         if not math.isfinite(loss):
             if "nonfinite_loss" not in board.open:
@@ -67,7 +68,9 @@ class LossWatch:
         if abs(loss) < at.ZERO:
             self._zeros += 1
             if self._zeros == at.ZERO_RUN:
-                board.begin("zero_loss", step, f"the loss is 0 at step {step} and before it", _ZERO)
+                text = f"the loss is 0 at step {step} and before it"
+                text += ": good and bad answers are told apart wholly" if judged else ""
+                board.begin("zero_loss", step, text, _APART if judged else _ZERO)
         elif self._zeros or "zero_loss" in board.open:
             self._zeros = 0
             board.end("zero_loss", step)

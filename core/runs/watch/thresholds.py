@@ -35,7 +35,7 @@ at least 95 % are caught with at most 1 false alarm in 100 healthy runs.
 `disk_low`                   There is room for fewer than `CHECKPOINTS` checkpoints (issue 4): a new one is sealed
                              before an old one goes.
 `zero_loss`                  `ZERO_RUN` losses in a row below `ZERO`, or no token with loss in the data (issue 4): all
-                             labels are masked, or NaN is shown as 0.
+                             labels are masked, or NaN is shown as 0; with dpo and kto the margin has grown so wide.
 `stalled`                    Silence for `SILENT_SECONDS` and for `SILENT_GAPS` × the longest pause between two events
                              so far; `SILENT_START` before the first step. The runner ends a job after 15 minutes or
                              20 × its longest step (`core.worker.timing`): a person hears of it earlier.

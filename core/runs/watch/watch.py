@@ -61,7 +61,7 @@ class Watch:
                 self.cut(step - 1)
             self._step = step
             if "loss" in event:
-                self._loss.take(step, number(event["loss"]))
+                self._loss.take(step, number(event["loss"]), judged="margin" in event or "kl" in event)
             self._pace.take(step, number(event.get("tokens_per_second")))
         elif name == "eval":
             self._validation.take(event, self._loss.recent())
