@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from core.judging.statistics.proportion import Share, p_value, percent
@@ -38,9 +39,14 @@ def bounds(bound: Bound) -> str:
     return f"{low} to {high}"
 
 
+def one_model(sides: Sequence[str]) -> bool:
+    """Whether all sides are answers drawn from one model (``tuned~1``, ``tuned~2``): judged to teach it."""
+    return len(sides) > 1 and all("~" in side for side in sides) and len({side.split("~")[0] for side in sides}) == 1
+
+
 def headline(found: Results) -> str:
     """The result in a few words."""
-    if not found.two or not found.decisive:
+    if not found.two or not found.decisive or one_model(found.sides):
         return verdict(found)
     side = found.label(found.candidate if found.wins >= found.losses else found.baseline)
     won = f"{max(found.wins, found.losses)} of {found.decisive} decisive pairs"
@@ -51,6 +57,9 @@ def verdict(found: Results) -> str:
     """The result in one sentence."""
     if not found.scored:
         return "no pair is judged yet"
+    if one_model(found.sides):
+        judged = _pairs(len(found.standing.verdicts))
+        return f"{found.decisive} of {judged} judged have a better answer to learn from"
     if not found.two:
         return _ranked(found)
     if not found.decisive:
@@ -78,6 +87,8 @@ def _ranked(found: Results) -> str:
 
 def meaning(found: Results) -> str:
     """What the figures say, for someone who does not live with p-values."""
+    if one_model(found.sides):
+        return "Both answers of a pair are drawn from one model: the verdicts teach it, and compare nothing."
     if not found.two:
         return (
             "A strength is the log-odds of being preferred over a side of average strength; "
@@ -94,7 +105,7 @@ def meaning(found: Results) -> str:
 def stopping(found: Results) -> str:
     """Whether one may stop judging, and what it would take: one sentence, empty for more than two sides."""
     rule = found.stopping
-    if not found.two or not found.decisive:
+    if not found.two or not found.decisive or one_model(found.sides):
         return ""
     if rule.at is not None:
         ahead, of = rule.at
@@ -111,7 +122,7 @@ def stopping(found: Results) -> str:
 def length(found: Results) -> str:
     """What is left of the preference at equal length: one sentence, or empty where it cannot be told."""
     adjusted = found.adjusted
-    if adjusted is None:
+    if adjusted is None or one_model(found.sides):
         return ""
     return f"At equal length {found.label(found.candidate)} would win {share_text(adjusted.share)} of decisive pairs."
 

@@ -19,6 +19,7 @@ from core.judging.desk import Desk
 from core.judging.handover import next_round
 from core.judging.place import judging_of
 from core.judging.preferences import export
+from core.judging.results import results
 from core.judging.session import load
 from core.judging.training import ARMS, handed_on, training_judging, with_prompts
 from core.judging.used import used_prompts
@@ -79,6 +80,8 @@ def test_the_loop_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: 
     assert not handed_on(judging)
     export(apart, read_votes(apart), tmp_path / "drawn.jsonl")
     assert handed_on(judging)
+    said = results(apart, read_votes(apart))
+    assert "to learn from" in said.headline() and "drawn from one model" in said.meaning()
 
     handed = next_round(judging, tmp_path / "drawn.jsonl", "dpo")
     assert handed.start == _ID and "few for dpo" in str(handed.warning(6)) and handed.warning(200) is None

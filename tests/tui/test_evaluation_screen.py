@@ -171,7 +171,7 @@ async def test_the_other_views(evaluated: RunFolder, tmp_path: Path) -> None:
         await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, AskDialog))
         await pilot.press(*["backspace"] * 8, *"nothing", "enter")
-        await until(pilot, lambda: "test row has the field `nothing`" in shown(app))
+        await until(pilot, lambda: "has the field `nothing`" in shown(app))
 
 
 async def test_a_view_that_was_not_measured_says_so(evaluated: RunFolder) -> None:

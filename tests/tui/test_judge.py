@@ -328,7 +328,7 @@ async def test_a_result_without_a_winner_says_so_and_exports_nothing(tmp_path: P
 async def test_all_identical_answers_end_at_once() -> None:
     rows = answer_rows(3, base=lambda _: "Same.", tuned=lambda _: "Same.")
     async with judging(a_run(rows)) as pilot:
-        assert "3 identical, not asked" in shown(pilot.app)
+        await until(pilot, lambda: "3 identical, not asked" in shown(pilot.app))
 
 
 async def test_fewer_answers_than_pairs_asked_for_are_told() -> None:

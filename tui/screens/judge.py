@@ -190,9 +190,10 @@ class JudgeScreen(AfterScreen):
 
     def _target(self) -> str:
         from core.judging.statistics.stopping import target
+        from core.judging.wording import one_model
 
         assert self.desk is not None and self.pair is not None
-        if len(self.desk.session.arms) > 2:
+        if len(self.desk.session.arms) > 2 or one_model(self.desk.session.arms):
             return visible(f"{self.judging.name} · judged by {self.desk.judge}")
         if self._enough():
             return "enough votes: you can stop (e)"
@@ -205,11 +206,12 @@ class JudgeScreen(AfterScreen):
     def _enough(self) -> bool:
         """Whether the stopping rule is met by this judge's own decisive votes."""
         from core.judging.statistics.stopping import enough
+        from core.judging.wording import one_model
 
         assert self.desk is not None
         arms, wins = self.desk.session.arms, self.desk.wins()
         first, second = (wins.get(arm, 0) for arm in arms[:2])
-        return len(arms) == 2 and enough(first, second)
+        return len(arms) == 2 and not one_model(arms) and enough(first, second)
 
     def on_key(self, event: Key) -> None:
         """Keep the time of the key for the action that it leads to; a capital letter toggles its reason."""
