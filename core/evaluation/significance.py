@@ -88,12 +88,13 @@ def compare(
                 continue
             mine, other = tables[arm, metric], tables[against, metric]
             gap = difference(mine.value, other.value, drawn[arm, metric], drawn[against, metric])
-            # Of n rows no paired test by exchange goes below 2 / 2ⁿ; the bootstrap would, on a handful of them.
-            p, method = max(gap.p, min(1.0, 2.0 ** (1 - len(mine.rows)))), BOOTSTRAP
+            least = _least(mine, other, gap.value)
+            p, method = max(gap.p, least), BOOTSTRAP
             if mine.binary and other.binary:
                 p, method = mcnemar(mine.rows[:, 0], other.rows[:, 0]), MCNEMAR
             elif tested and (arm, against, metric) in tested:
-                p, method = tested[arm, against, metric], SACREBLEU
+                # sacrebleu counts larger differences alone, not the very one that was found and its mirror image.
+                p, method = min(1.0, tested[arm, against, metric] + least), SACREBLEU
             found.append(
                 {
                     "arm": arm,
@@ -113,6 +114,13 @@ def compare(
         for item, p in zip(members, holm([item["p"] for item in members]), strict=True):
             item["p_corrected"] = p
     return found
+
+
+def _least(mine: Table, other: Table, gap: float) -> float:
+    """2 / 2ⁿ of n rows that differ: no paired test by exchange goes below, while the bootstrap would on a handful."""
+    differ = int((mine.rows != other.rows).any(1).sum())
+    # The rows of an evaluate.Metric of the person's own tell nothing: they are numbers of rows.
+    return min(1.0, 2.0 ** (1 - (differ or (len(mine.rows) if gap else 0))))
 
 
 def randomisation(
