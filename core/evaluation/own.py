@@ -54,7 +54,7 @@ class OwnMetric:
     def definition(self) -> str:
         """The first line of the file's docstring, or where it is."""
         about = inspect.cleandoc(self._module.__doc__ or "").split("\n")[0]
-        return about.rstrip(".") or f"the metric in {self.path.name}"
+        return about or f"the metric in {self.path.name}"
 
     def tables(self, predictions: Sequence[str], references: References) -> dict[str, Table]:
         """Its figures by their names: "" for the only one, else as the evaluate.Metric calls them.
