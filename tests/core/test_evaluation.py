@@ -58,7 +58,7 @@ def test_large_and_small_tables_draw_the_same_kind_of_rows() -> None:
 
 
 def test_arms_are_named() -> None:
-    assert parse_arm("few-shot:05") == Arm("few-shot:5", False, 5)
+    assert parse_arm("few-shot:05") == Arm("few-shot:5", "few-shot", 5)
     assert parse_arm("tuned").tuned and not parse_arm("base").tuned
     for text in ("few-shot", "few-shot:0", "few-shot:x", "Base", ""):
         with pytest.raises(UsageError, match="is no arm"):
