@@ -150,7 +150,8 @@ def asked(run: RunFolder, spec: dict[str, Any]) -> dict[str, Any]:
     }
     if any(arm.folder for arm in arms):
         found["rag"] = spec.get("rag")
-    return found
+    prices = (spec.get("endpoint") or {}).get("prices")
+    return found | ({"prices": list(prices)} if prices and not all(arm.local for arm in arms) else {})
 
 
 def _digest(metric: str) -> str | None:
@@ -178,7 +179,11 @@ def existing(run: RunFolder, spec: dict[str, Any], *, whatever: bool = False) ->
         spec = {**spec, **{name: kept[name] for name in (*_SETTINGS, *_CHOICES, "rag") if name in kept}}
         spec["arms"] = list(kept.get("arms") or spec["arms"])
     try:
-        return result if kept == asked(run, spec) else None
+        wanted = asked(run, spec)
+        if "prices" in kept:
+            # Who names no price takes the costs as they are.
+            wanted.setdefault("prices", kept["prices"])
+        return result if kept == wanted else None
     except (DiapasonError, UsageError):
         return None
 

@@ -88,11 +88,13 @@ def compare(
                 continue
             mine, other = tables[arm, metric], tables[against, metric]
             gap = difference(mine.value, other.value, drawn[arm, metric], drawn[against, metric])
-            p, method = max(gap.p, least_p(int((mine.rows != other.rows).any(axis=1).sum()))), BOOTSTRAP
+            least = _least(mine, other, gap.value)
+            p, method = max(gap.p, least), BOOTSTRAP
             if mine.binary and other.binary:
                 p, method = mcnemar(mine.rows[:, 0], other.rows[:, 0]), MCNEMAR
             elif tested and (arm, against, metric) in tested:
-                p, method = tested[arm, against, metric], SACREBLEU
+                # sacrebleu counts larger differences alone, not the very one that was found and its mirror image.
+                p, method = min(1.0, tested[arm, against, metric] + least), SACREBLEU
             found.append(
                 {
                     "arm": arm,
@@ -114,11 +116,11 @@ def compare(
     return found
 
 
-def least_p(differing: int) -> float:
-    """What no paired test by exchange goes below where the arms differ on so many rows: 2 of the 2ⁿ exchanges are as
-    extreme as what was seen. The bootstrap would, on a handful; so would sacrebleu, which counts no ties as extreme.
-    """
-    return min(1.0, 2.0 ** (1 - differing))
+def _least(mine: Table, other: Table, gap: float) -> float:
+    """2 / 2ⁿ of n rows that differ: no paired test by exchange goes below, while the bootstrap would on a handful."""
+    differ = int((mine.rows != other.rows).any(1).sum())
+    # The rows of an evaluate.Metric of the person's own tell nothing: they are numbers of rows.
+    return min(1.0, 2.0 ** (1 - (differ or (len(mine.rows) if gap else 0))))
 
 
 def randomisation(
@@ -143,10 +145,4 @@ def randomisation(
     streams: Any = by_place(references)
     _, scores = PairedTest(systems, {"score": metric}, streams, test_type="ar", n_samples=trials)()
     results: Any = next(values for name, values in scores.items() if name != "System")
-    differing = {
-        arm: sum(one != other for one, other in zip(answers[arm], answers[baseline], strict=True)) for arm in others
-    }
-    return {
-        arm: max(float(result.p_value), least_p(differing[arm]))
-        for arm, result in zip(others, results[1:], strict=True)
-    }
+    return {arm: float(result.p_value) for arm, result in zip(others, results[1:], strict=True)}

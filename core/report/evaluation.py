@@ -65,7 +65,10 @@ def how(result: EvaluationResult) -> list[str]:
     told = result.document.get("primary_metric")
     if isinstance(told, dict) and result.primary in result.infos:
         lines.append(f"★ primary metric: {result.infos[result.primary].label} ({told.get('why')}).")
-    lines += [f"{info.label}: {info.definition}." for info in (result.infos[name] for name in result.metrics)]
+    lines += [
+        f"{info.label}: {info.definition.removesuffix('.')}."
+        for info in (result.infos[name] for name in result.metrics)
+    ]
     signed_by: dict[str, list[str]] = {}
     for name, entry in (result.document.get("measured") or {}).items():
         if sign := entry.get("signature"):

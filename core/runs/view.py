@@ -216,12 +216,15 @@ class RunView:
     @property
     def hint(self) -> str | None:
         """What a person can do about it."""
+        owner = self.folder.parent
         if self.status == "interrupted":
+            if owner is not None:
+                return "Ask for it again: what was answered by then is kept."
             return f"`diapason resume {self.folder.id}` goes on from the last sealed checkpoint."
         if self.status == "unsupervised":
             return "The next `diapason` command takes charge of it again."
         found = self.state.get("hint")
-        return re.sub(r"\bRUN\b", self.folder.id, str(found)) if found else None
+        return re.sub(r"\bRUN\b", (owner or self.folder).id, str(found)) if found else None
 
     @property
     def mirror(self) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ import pytest
 from core.data.dataset import fingerprint, open_dataset
 from core.engine.scoring import rows_of
 from core.evaluation import overlap
-from core.evaluation.catalog import measure
+from core.evaluation.catalog import Rows, measure
 from core.evaluation.document import Arm, document
 from core.evaluation.general import general_prompts, prompts, summarise_general
 from core.evaluation.records import references_of
@@ -55,9 +55,19 @@ def test_bleu_and_chrf_are_tested_by_sacrebleus_own_test() -> None:
     _, theirs = PairedTest(list(said.items()), {"chrF": overlap.chrf()}, [wanted], test_type="ar", n_samples=10_000)()
     assert [ours["a"], ours["b"]] == [result.p_value for result in theirs["chrF2"][1:]]
     assert ours["b"] < 0.001 < ours["a"]
-    # sacrebleu says p = 1 / (trials + 1) of equal answers, and of one that differs.
-    few = {"base": said["base"], "same": said["base"], "one": ["x", *said["base"][1:]]}
-    assert randomisation(few, [[text] for text in wanted], overlap.chrf(), "base") == {"same": 1.0, "one": 1.0}
+
+
+def test_a_handful_of_rows_that_differ_shows_nothing() -> None:
+    wanted = [[" ".join(random.Random(row).choices(WORDS, k=8))] for row in range(40)]
+    bad, good = ["nothing of it"] * 40, [texts[0] for texts in wanted]
+    said = {"base": bad, "same": bad, "two": [*good[:2], *bad[2:]], "tuned": good}
+    arms = [Arm(name, {"kind": "run"}, [], Rows(answers, wanted)) for name, answers in said.items()]
+    found = document(arms, [measure("bleu"), measure("rouge")], "chat", None)
+    p = {(item["arm"], item["metric"]): item["p"] for item in found["comparisons"]}
+    # Of rows that differ in nothing, or in two of 40, no arrangement is rarer than all of them, or half of them.
+    assert p["same", "bleu"] == p["same", "rougeL"] == 1
+    assert p["two", "bleu"] >= 0.5 and p["two", "rougeL"] >= 0.5
+    assert p["tuned", "bleu"] < 0.001 and p["tuned", "rougeL"] < 0.001
 
 
 def _noisy(text: str, share: float, seed: int) -> str:

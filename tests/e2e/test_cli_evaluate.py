@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from core.errors import DiapasonError
-from core.evaluation.request import Wish, specify
+from core.evaluation.request import Endpoint, Wish, existing, specify
 from core.evaluation.request import start as start_evaluation
 from core.files import read_json, write_json
 from core.runs.folder import RunFolder
@@ -91,7 +91,9 @@ def other_run(home: Path) -> str:
     return name
 
 
-def test_every_arm_answers_in_one_job_and_only_what_is_missing_is_made(home: Path, tmp_path: Path) -> None:
+def test_every_arm_answers_in_one_job_and_only_what_is_missing_is_made(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = home / "runs" / "01kabcdefghjkmnpqrstvwxyz0-tiny"
     other = other_run(home)
     docs = tmp_path / "docs"
@@ -142,6 +144,12 @@ def test_every_arm_answers_in_one_job_and_only_what_is_missing_is_made(home: Pat
         third = diapason(home, "evaluate", run.name, "--json")
         assert third.returncode == 0 and json.loads(third.stdout) == json.loads(second.stdout)
         assert len(endpoint.bodies) - answered in (3, 2)
+        # Another price is another result, and none named is the one that there is.
+        monkeypatch.setenv("DIAPASON_HOME", str(home))
+        for prices, found in (((2.0, 4.0), True), ((2.0, 5.0), False), (None, True)):
+            wish = Wish(arms=arms.split(","), endpoint=Endpoint(prices), settings={"rag_chunk_size": 100,
+                        "rag_top_k": 9})  # fmt: skip
+            assert (existing(RunFolder(run), specify(RunFolder(run), wish)) is not None) == found
 
     document = json.loads(second.stdout)
     arms_found = {arm["name"]: arm for arm in document["arms"]}

@@ -60,9 +60,10 @@ def begin(run: RunFolder) -> tuple[frozenset[str], dict[str, str]]:
     found = {kind: ",".join(texts) for kind, texts in values.items() if any(texts)}
     found.setdefault("few-shot", str(wanted.few_shot or 5))
     found.setdefault("bm25", "5")
-    metrics = last.get("metrics") or wanted.metrics
+    # A pattern takes all that follows it.
+    metrics = sorted(last.get("metrics") or wanted.metrics or (), key=lambda name: name.startswith("regex:"))
     return frozenset(values), found | {
-        "metrics": ",".join(metrics or ()),
+        "metrics": ",".join(metrics),
         "primary": str(last.get("primary") or wanted.primary or ""),
         "max_rows": str(last.get("max_rows", wanted.max_rows)),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -149,8 +151,11 @@ class EvaluationScreen(ViewsScreen):
             "differ": "rows that differ most", "all": "rows",
             "better": f"rows: {right} better", "worse": f"rows: {right} worse",
         }  # fmt: skip
+        told = f"{count(len(cases))} {names[self._filter]}"
+        if self._filter in ("better", "worse") and all(math.isnan(case.gain(left, right)) for case in found.cases):
+            told = f"no loss of {left} or {right} to compare"
         panel = self.query_one("#list")
-        panel.border_title = visible(f"{count(len(cases))} {names[self._filter]}")
+        panel.border_title = visible(told)
         panel.border_subtitle = visible(f"{shorten(right, 16)} − {shorten(left, 16)}, nats a token")
         self.query_one("#cases", RowList).show([words.case_row(case, left, right) for case in cases])
         self._show_case()

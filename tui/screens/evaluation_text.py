@@ -59,7 +59,7 @@ def _heading(result: EvaluationResult, width: int) -> Content:
     hidden = len(result.arms) - len(arms)
     corner = f"+{hidden} arms: 2" if hidden else ""
     return Content.assemble(
-        left(corner, _NAME, "$text-muted"), *(right(arm.name, each, "$text-muted") for arm in arms)
+        left(corner, _NAME, "$text-muted"), *(right(shorten(arm.name, each - 1), each, "$text-muted") for arm in arms)
     )
 
 
@@ -97,13 +97,15 @@ def arrow(info: MetricInfo) -> str:
 
 
 def _sign(result: EvaluationResult, arm: ArmResult, metric: str) -> tuple[Part, str]:
-    """▲ where the arm is surely better than all that it is compared with (tuned: every other arm; another: the
-    base), ▼ where it is surely worse than one."""
+    """▲ where the arm is surely better than the base, and tuned than all arms without tuning; ▼ where it is surely
+    worse than one that it is compared with."""
     style = "bold" if arm.kind == "tuned" else ""
-    sure = [result.better(item) for item in result.comparisons if (item.arm, item.metric) == (arm.name, metric)]
-    if any(value is False for value in sure):
+    untuned = {other.name for other in result.arms if other.untuned}
+    found = [item for item in result.comparisons if (item.arm, item.metric) == (arm.name, metric)]
+    if any(result.better(item) is False for item in found):
         return (" ▼", "$error"), style
-    if sure and all(sure):
+    rivals = [item for item in found if item.against in untuned] or found
+    if rivals and all(result.better(item) for item in rivals):
         return (" ▲", "$success"), style
     return "  ", style
 

@@ -98,12 +98,17 @@ def slices(scores: SliceScores, fields: Sequence[str], width: int) -> Content:
 def costs(result: EvaluationResult, width: int) -> Content:
     """Tokens, time, memory and money of a thousand answers."""
     table = cost_table(result)
-    name = min(28, max(cells(shorten(row[0], 28)) for row in table.rows) + 1)
-    each = max(9, min(17, (width - name) // (len(table.head) - 1)))
+    longest = max(cells(row[0]) for row in table.rows) + 1
+    room = max(0, width - min(28, longest)) // (len(table.head) - 1)
+    heads, least = (table.head[1:], min(17, room)) if room >= 15 else ([*map(_short, table.head[1:])], 0)
+    columns = [[head, *(row[place] for row in table.rows)] for place, head in enumerate(heads, 1)]
+    # None narrower than what it shows: a figure that is cut off is another figure.
+    each = [max(least, *(cells(text) + 1 for text in column)) for column in columns]
+    name = min(28, longest, max(12, width - sum(each)))
     parts: list[Part] = [("what 1,000 answers cost\n\n", "bold"), left("", name)]
-    parts += [right(_short(head) if each < 15 else head, each, "$text-muted") for head in table.head[1:]]
+    parts += [right(head, wide, "$text-muted") for head, wide in zip(heads, each, strict=True)]
     for row in table.rows:
-        parts += ["\n", left(row[0], name), *(right(cell, each) for cell in row[1:])]
+        parts += ["\n", left(row[0], name), *(right(cell, wide) for cell, wide in zip(row[1:], each, strict=True))]
     told = (
         "\n\nSeconds: of the batches that answered, of an endpoint those of each request. Memory: the highest while "
     )
