@@ -25,11 +25,11 @@ class Rounds:
             return ()
         mark = (status, *(_changed(self._folder, name) for name in ("evaluation", "judging")))
         if mark != self._mark:
-            from core.rounds import chain, rounds
+            from core.rounds import chain
 
             self._mark = mark
             try:
-                self._lines = tuple(chain(rounds(self._folder)))
+                self._lines = tuple(chain(self._folder))
             except DiapasonError:
                 self._lines = ()
         return self._lines
