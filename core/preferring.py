@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from core.errors import UsageError
 
@@ -46,3 +47,14 @@ def refuse_one_kind(verdicts: Collection[bool | None], where: Path | str) -> Non
         where=str(where),
         hint=f"Add rows with label {'false' if good else 'true'}, or tune on good ones with method: lora.",
     )
+
+
+def preference_line(evals: Sequence[dict[str, Any]]) -> str | None:
+    """What the last evaluation of a dpo or kto training found beside its loss, from its eval events; else None."""
+    last = next((event for event in reversed(evals) if isinstance(event.get("margin"), int | float)), None)
+    if last is None:
+        return None
+    found = f"{last['margin']:+.3f} between good and bad validation answers (beta x log ratio to the reference)"
+    if isinstance(last.get("accuracy"), int | float):
+        found += f"; the chosen one leads in {last['accuracy']:.0%} of the pairs"
+    return found

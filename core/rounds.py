@@ -115,17 +115,6 @@ def chain(run: RunFolder) -> list[str]:
     return lost + [f"{number}  {one.name}: {one.told()}" for number, one in enumerate(map(_round, runs), 1)]
 
 
-def preference_line(evals: list[dict[str, Any]]) -> str | None:
-    """What the last evaluation of a dpo or kto training found beside its loss, from its eval events; else None."""
-    last = next((event for event in reversed(evals) if isinstance(event.get("margin"), int | float)), None)
-    if last is None:
-        return None
-    found = f"{last['margin']:+.3f} between good and bad validation answers (beta x log ratio to the reference)"
-    if isinstance(last.get("accuracy"), int | float):
-        found += f"; the chosen one leads in {last['accuracy']:.0%} of the pairs"
-    return found
-
-
 def _round(run: RunFolder) -> Round:
     spec = run.spec()
     train = (spec.get("data") or {}).get("train") or {}

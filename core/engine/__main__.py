@@ -68,6 +68,9 @@ def run(folder: Path) -> int:
         return 0
     except BaseException as error:
         record = describe(error)
+        if record["kind"] == "crash" and job.spec.get("kind") not in ("train", None):
+            # It has no checkpoints, and nobody resumes it: it is asked for again.
+            record["hint"] = "The traceback is in this job's log. Ask for it again: answers that are there are kept."
         if record["traceback"]:
             traceback.print_exc()
         print(f"error: {record['message']}", file=sys.stderr, flush=True)

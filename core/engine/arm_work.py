@@ -200,7 +200,7 @@ class Work:
             item.identify(who)
         todo = self._sheet.missing(arm.name, asked)
         self._tell(arm.name, len(asked) - len(todo), len(asked))
-        peak = self._peaks.get(_first_key(asked))
+        peak = next((self._peaks[item.key] for item in asked if item.key in self._peaks), None)
         if todo:
             peak = generate(
                 self._job,
@@ -213,7 +213,7 @@ class Work:
                 name=arm.name,
                 total=len(asked),
             )
-            self._job.emit("arm", arm=arm.name, key=_first_key(asked), peak_memory_bytes=peak)
+            self._job.emit("arm", arm=arm.name, peak_memory_bytes=peak)
         info = owner.info
         self.about[arm.name] = {
             "kind": arm.kind,
@@ -282,15 +282,16 @@ def _heard(heard: Any, scored: bool) -> dict[str, Any]:
     return fields | ({"nll": None, "answer_tokens": None} if scored else {})
 
 
-def _first_key(asked: Sequence[Asked]) -> str:
-    return asked[0].key if asked else ""
-
-
 def _peaks(job: Job, owner: Owner) -> dict[str, int]:
-    """The peaks of memory that earlier jobs of the run measured, by the first key that they answered."""
+    """The peaks of memory that jobs of the run measured, by the keys of the answers: of one key the first."""
     found: dict[str, int] = {}
-    for folder in (*(other.path for other in owner.run.jobs()), job.folder):
-        for event in read_jsonl(Path(folder) / "events.jsonl")[0]:
-            if event.get("event") == "arm" and isinstance(event.get("peak_memory_bytes"), int):
-                found[str(event.get("key"))] = event["peak_memory_bytes"]
+    for folder in dict.fromkeys((*(Path(other.path) for other in owner.run.jobs()), job.folder)):
+        peaks = {
+            event.get("arm"): event["peak_memory_bytes"]
+            for event in read_jsonl(folder / "events.jsonl")[0]
+            if event.get("event") == "arm" and isinstance(event.get("peak_memory_bytes"), int)
+        }
+        for record in read_jsonl(folder / ANSWERS)[0] if peaks else ():
+            if record.get("arm") in peaks:
+                found.setdefault(str(record.get("key")), peaks[record["arm"]])
     return found

@@ -5,6 +5,7 @@ The percentile bootstrap of Efron and Tibshirani (An Introduction to the Bootstr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -57,7 +58,10 @@ def draws(tables: Mapping[Key, Table], *, resamples: int = RESAMPLES, seed: int 
 
 
 def interval(scores: Floats) -> tuple[float, float]:
-    """The middle 95 % of the scores."""
+    """The middle 95 % of the scores; draws for which a metric has no number are passed over."""
+    scores = scores[np.isfinite(scores)]
+    if not len(scores):
+        return math.nan, math.nan
     low, high = np.quantile(scores, [0.025, 0.975])
     return float(low), float(high)
 
@@ -65,9 +69,11 @@ def interval(scores: Floats) -> tuple[float, float]:
 def difference(value: float, against: float, scores: Floats, against_scores: Floats) -> Difference:
     """`value` minus `against`, with interval and p-value from paired draws.
 
-    p: twice the smaller share of draws on one side of zero, one draw added to each count so that it is never 0.
+    p: twice the smaller share of draws on one side of zero, one draw added to each count so that it is never 0; 1
+    where no draw has a number.
     """
     gaps = scores - against_scores
+    gaps = gaps[np.isfinite(gaps)]
     low, high = interval(gaps)
     below, above = int((gaps <= 0).sum()), int((gaps >= 0).sum())
     p = min(1.0, 2 * (min(below, above) + 1) / (len(gaps) + 1))

@@ -57,6 +57,13 @@ def test_large_and_small_tables_draw_the_same_kind_of_rows() -> None:
     assert len(scores) == 200 and scores.mean() == pytest.approx(0.5, abs=0.01)
 
 
+def test_draws_without_a_number_are_passed_over() -> None:
+    nan = np.full(5, np.nan)
+    half = np.array([0.0, np.nan, 1.0, 1.0, np.nan])
+    assert interval(half)[0] < interval(half)[1] == 1.0 and np.isnan(interval(nan)).all()
+    assert difference(1.0, 0.0, half, np.zeros(5)).p == 1.0 == difference(1.0, 0.0, nan, half).p
+
+
 def test_arms_are_named() -> None:
     assert parse_arm("few-shot:05") == Arm("few-shot:5", "few-shot", 5)
     assert parse_arm("tuned").tuned and not parse_arm("base").tuned

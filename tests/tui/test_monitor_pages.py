@@ -94,9 +94,13 @@ async def test_the_rounds_that_led_to_a_run_stand_above_its_recipe() -> None:
     first = make_run(name="first [b]")
     run = make_run(name="second")
     write_json(run.spec_file, {**(read_json(run.spec_file) or {}), "start": {"run": first.id}})
+    writer = JsonlWriter(run.events)
+    writer.write({"t": time.time(), "m": 1.0, "event": "eval", "step": 40, "loss": 0.6, "margin": 0.25})
+    writer.close()
     app = DiapasonApp("monitor", run=run)
     async with app.run_test(size=(120, 30)) as pilot:
         await until(pilot, lambda: "40 / 40" in shown(app))
         await pilot.press("6")
+        assert "margin +0.250 between good and bad" in shown(app)
         await until(pilot, lambda: "1  first [b]: " in shown(app) and "2  second: " in shown(app))
         assert_inert(app)

@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(view: RunView) -> list[str]:
-    from core.rounds import began_with, chain, preference_line
+    from core.preferring import preference_line
+    from core.rounds import began_with, chain
     from core.text import visible
     from tui.follow import mirror_line, progress_text
     from tui.format import duration, loss, size

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.errors import DiapasonError
+from core.preferring import preference_line
 from core.runs.course import Course
 from core.runs.folder import RunFolder, list_runs
 from core.runs.portions import Portion
@@ -98,6 +99,7 @@ class Shown:
     beside: tuple[Shown, ...] = ()
     runs: tuple[str, ...] = ()
     rounds: tuple[str, ...] = ()
+    margin: str | None = None
 
     @property
     def sample_steps(self) -> list[int]:
@@ -188,6 +190,7 @@ class MonitorReader:
             beside=tuple(reader.read() for reader in self.beside),
             runs=tuple(run.id for run in list_runs()),
             rounds=self._rounds.read(view.status),
+            margin=preference_line(view.evals),
         )
 
     def close(self) -> None:

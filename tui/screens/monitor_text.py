@@ -110,6 +110,8 @@ def notes(shown: Shown) -> list[Content]:
         last = shown.restarts[-1]
         where = f"from the checkpoint of step {count(last)}" if last else "from the beginning"
         found.append(_note("↻", f"was restarted {times}, the last time {where}", "$text-muted"))
+    if shown.margin:
+        found.append(_note("≷", f"margin {shown.margin}", "$text-muted"))
     job = running_job(shown)
     if job is not None:
         what = _JOBS.get(job.kind, job.kind)
