@@ -19,8 +19,8 @@ from core.errors import DiapasonError
 from core.judging.place import Judging, judging_of
 from core.text import visible
 from tui.screens import judge_keys, judge_view
-from tui.screens.judge_after import AfterScreen
 from tui.screens.judge_pair import PairView
+from tui.screens.judge_rating import RatingScreen
 
 if TYPE_CHECKING:
     from core.judging.pairs import Pair
@@ -34,7 +34,7 @@ _AHEAD_SECONDS = 0.25
 _TARGET_STEP = 10
 
 
-class JudgeScreen(AfterScreen):
+class JudgeScreen(RatingScreen):
     """Judging: opening, pair after pair, the result, or why there is nothing to judge."""
 
     CSS_PATH = "judge.tcss"

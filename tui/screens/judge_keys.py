@@ -39,6 +39,15 @@ ACTIONS = (
         True,
         "why_no_result",
     ),
+    Action(
+        "x",
+        "second_rater",
+        "model rates",
+        "Let a model rate the pairs too; its verdicts stay apart.",
+        True,
+        "why_no_rating",
+    ),
+    Action("y", "begin_rating", "begin", "Ask the second rater that waits.", True, "why_no_yes"),
     Action("c", "carry_on", "carry on", "Judge the pairs that are left.", True, "why_none_left"),
     Action("r", "go_over", "skipped", "Judge the skipped pairs after all.", True, "why_nothing_skipped"),
     Action("g", "generate", "generate", "Let both models answer the test prompts.", True, "why_not_generate"),
@@ -52,4 +61,4 @@ ACTIONS = (
     Action("left_square_bracket", "prompt_up", "prompt up", "Scroll the prompt up.", group="Scroll"),
 )
 # What the result page offers, in this order.
-AFTERWARDS = ("export_dpo", "export_kto", "next_round", "carry_on", "go_over", "undo")
+AFTERWARDS = ("export_dpo", "export_kto", "next_round", "second_rater", "carry_on", "go_over", "undo")
