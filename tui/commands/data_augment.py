@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from core.home import expand
 from core.text import visible
 from tui.augment_view import plan_line, result_lines
+from tui.commands.amounts import amount
 from tui.format import count
 
 if TYPE_CHECKING:
@@ -37,39 +38,27 @@ def register(verbs: Any) -> None:
     parser.add_argument("--model", metavar="M", help="name of the model there")
     parser.add_argument("-n", type=row_number, default=3, metavar="N", help="variants of each row (default: 3)")
     parser.add_argument("--budget", type=row_number, metavar="TOKENS", help="tokens to spend at most, both ways")
-    parser.add_argument("--budget-cost", type=_amount, metavar="X", help="money to spend at most")
-    parser.add_argument("--price-in", type=_amount, default=0.0, metavar="X", help="price of a million prompt tokens")
-    parser.add_argument(
-        "--price-out", type=_amount, default=0.0, metavar="X", help="price of a million answer tokens"
-    )
+    parser.add_argument("--budget-cost", type=amount, metavar="X", help="money to spend at most")
+    parser.add_argument("--price-in", type=amount, default=0.0, metavar="X", help="price of a million prompt tokens")
+    parser.add_argument("--price-out", type=amount, default=0.0, metavar="X", help="price of a million answer tokens")
     parser.add_argument("--rows", metavar="1,5-9", help="rows to vary, from 1 (default: all)")
     parser.add_argument("--label", metavar="X", help="vary rows of this label only")
     parser.add_argument("--only-code", metavar="CODE", help="vary rows with this finding only")
     parser.add_argument("--prompt", metavar="FILE", help="what to ask with: {prompt}, {answer} and {n} are put in")
     parser.add_argument("--show-prompt", action="store_true", help="print what would be asked with, and end")
-    parser.add_argument("--rate", type=_amount, default=0.0, metavar="N", help="requests a minute at most")
+    parser.add_argument("--rate", type=amount, default=0.0, metavar="N", help="requests a minute at most")
     parser.add_argument(
         "--concurrency", type=row_number, default=4, metavar="N", help="requests at once (default: 4)"
     )
-    parser.add_argument("--temperature", type=_amount, default=0.9, metavar="T", help="of the model (default: 0.9)")
+    parser.add_argument("--temperature", type=amount, default=0.9, metavar="T", help="of the model (default: 0.9)")
     parser.add_argument("--max-tokens", type=row_number, metavar="N", help="tokens an answer may have; more for a "
                         "model that thinks before it answers (default: by the row's length)")  # fmt: skip
-    parser.add_argument("--timeout", type=_amount, default=120.0, metavar="S", help="seconds for an answer (120)")
+    parser.add_argument("--timeout", type=amount, default=120.0, metavar="S", help="seconds for an answer (120)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed sent along (default: 0)")
     parser.add_argument("--yes", action="store_true", help="do not ask before it starts")
     parser.add_argument("--force", action="store_true", help="replace OUT where it is there already")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run_augment)
-
-
-def _amount(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if 0 <= number < 1e12:
-        return number
-    raise argparse.ArgumentTypeError(f"a number from 0 on, not {text!r}")
 
 
 def run_augment(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.errors import DiapasonError, UsageError
 from core.home import expand
 from core.text import visible
+from tui.commands.amounts import amount, whole
 from tui.format import count
 
 if TYPE_CHECKING:
@@ -28,37 +29,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rater-model", metavar="M", help="name of the model there")
     group.add_argument("--rater-prompt", metavar="FILE", help="what to ask with: {prompt}, {first}, {second}, {mark}")
     group.add_argument("--show-rater-prompt", action="store_true", help="print what would be asked with, and end")
-    group.add_argument("--rater-budget", type=_whole, metavar="TOKENS", help="tokens to spend at most, both ways")
-    group.add_argument("--rater-budget-cost", type=_amount, metavar="X", help="money to spend at most")
-    group.add_argument("--rater-price-in", type=_amount, default=0.0, metavar="X", help="of a million prompt tokens")
-    group.add_argument("--rater-price-out", type=_amount, default=0.0, metavar="X", help="of a million reply tokens")
-    group.add_argument("--rater-rate", type=_amount, default=0.0, metavar="N", help="requests a minute at most")
+    group.add_argument("--rater-budget", type=whole, metavar="TOKENS", help="tokens to spend at most, both ways")
+    group.add_argument("--rater-budget-cost", type=amount, metavar="X", help="money to spend at most")
+    group.add_argument("--rater-price-in", type=amount, default=0.0, metavar="X", help="of a million prompt tokens")
+    group.add_argument("--rater-price-out", type=amount, default=0.0, metavar="X", help="of a million reply tokens")
+    group.add_argument("--rater-rate", type=amount, default=0.0, metavar="N", help="requests a minute at most")
     group.add_argument(
-        "--rater-concurrency", type=_whole, default=4, metavar="N", help="requests at once (default: 4)"
+        "--rater-concurrency", type=whole, default=4, metavar="N", help="requests at once (default: 4)"
     )
-    group.add_argument("--rater-max-tokens", type=_whole, metavar="N", help="tokens a reply may have (default: 1024)")
+    group.add_argument("--rater-max-tokens", type=whole, metavar="N", help="tokens a reply may have (default: 1024)")
     group.add_argument("--yes", action="store_true", help="do not ask before it starts")
 
 
 def wanted(args: argparse.Namespace) -> bool:
     """Whether the command line asks for a second rater."""
     return bool(args.rater or args.rater_model or args.rater_prompt or args.show_rater_prompt)
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 10**12:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 on, not {text!r}")
-    return int(text)
-
-
-def _amount(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if 0 <= number < 1e12:
-        return number
-    raise argparse.ArgumentTypeError(f"a number from 0 on, not {text!r}")
 
 
 def run(args: argparse.Namespace) -> int:
