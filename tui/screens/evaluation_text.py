@@ -63,6 +63,10 @@ def _heading(result: EvaluationResult, width: int) -> Content:
     )
 
 
+# Cells of an interval and of a figure in a column that has room for both.
+_INTERVAL, _FIGURE = 11, 5
+
+
 def _arm_width(arms: int, width: int) -> int:
     return max(_LEAST, min(26, (width - _NAME) // max(1, arms)))
 
@@ -80,14 +84,16 @@ def _metric(result: EvaluationResult, metric: str, width: int) -> Content:
             parts.append(right(DASH, each - 2, "$text-disabled"))
             parts.append("  ")
             continue
-        interval = f"{value.low:.{info.decimals}f}–{value.high:.{info.decimals}f}".rjust(11)
+        interval = f"{value.low:.{info.decimals}f}–{value.high:.{info.decimals}f}"
         figure = f"{value.value:.{info.decimals}f}"
         sign, style = _sign(result, arm, metric)
-        if each < cells(figure) + cells(interval) + 4:
+        # All figures of a column stand below each other, whether or not their interval has room.
+        room = each - _INTERVAL - 3
+        if each < _FIGURE + _INTERVAL + 3 or cells(figure) > room:
             parts += [right(figure, each - 2, style), sign]
         else:
-            room = each - cells(interval) - 3
-            parts += [right(figure, room, style), sign, (f" {interval}", "$text-muted")]
+            shown = interval if cells(interval) <= _INTERVAL else ""
+            parts += [right(figure, room, style), sign, (f" {shown:>{_INTERVAL}}", "$text-muted")]
     return Content.assemble(*parts)
 
 
