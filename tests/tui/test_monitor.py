@@ -54,6 +54,8 @@ numbers = st.floats(allow_nan=True, allow_infinity=True)
 @given(st.lists(numbers, max_size=200), st.integers(0, 90), st.integers(0, 30), st.booleans())
 @example([1.7e308], 12, 2, False)
 @example([6e307], 12, 2, True)
+@example([2.2250738585072014e-308], 12, 2, False)
+@example([5e-324, 1e-300], 12, 2, False)
 def test_any_values_draw_within_the_size(values: list[float], width: int, height: int, log: bool) -> None:
     series = Decimated()
     series.follow([float(x) for x in range(len(values))], values)

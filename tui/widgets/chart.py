@@ -66,6 +66,7 @@ class Plot:
 
 # The square of it is still a number.
 _LARGEST = 1e150
+_TINY = 1e-150
 
 
 @dataclass
@@ -174,7 +175,8 @@ def _range(ys: Sequence[float], plot: Plot) -> tuple[float, float]:
         if abs(level - min(high, max(low, level))) <= high - low:
             low, high = min(low, level), max(high, level)
     if high - low < 1e-12 * max(1.0, abs(high)):
-        room = abs(high) * 0.1 or 0.5
+        # Of the smallest numbers that there are a tenth is none.
+        room = abs(high) * 0.1 if abs(high) > _TINY else 0.5
         low, high = low - room, high + room
     return low, high
 
