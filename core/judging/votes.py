@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -17,9 +17,8 @@ from core.judging.session import Session
 VERDICTS = ("left", "right", "tie", "both_bad", "skip")
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """One verdict of one judge.
+class Vote(NamedTuple):
+    """One verdict of one judge; a tuple, since thousands are made whenever a judging is shown.
 
     Attributes:
         pair: the pair's id, for a repeat with its ending `AGAIN`.
@@ -134,7 +133,7 @@ def _vote(record: dict[str, Any], judge: str, pair: Pair) -> Vote:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return value if type(value) is float else float(value) if type(value) is int else 0.0
 
 
 def winner(pair: Pair, verdict: str) -> str | None:
