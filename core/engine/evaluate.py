@@ -18,7 +18,7 @@ from core.evaluation.arms import parse_arms
 from core.evaluation.request import asked as all_asked
 from core.evaluation.result import ANSWERS, RESULT, weights_fingerprint
 from core.files import write_atomic, write_json
-from core.judging.used import prompt_id
+from core.judging.used import prompt_id, unseen
 from core.rounds import ancestors, trained_on, used_for_training
 from core.runs.folder import RunFolder, find_run
 
@@ -120,9 +120,7 @@ def _test_rows(job: Job, settings: dict[str, Any], known: set[str]) -> tuple[lis
     A generate job may ask for rows that were trained on (``trained_too``): its answers are not counted as a test.
     """
     part = settings["test"]
-    found = _read(part)
-    rows = found if job.spec.get("trained_too") else [row for row in found if prompt_id(row) not in known]
-    refused = len(found) - len(rows)
+    rows, refused = unseen(_read(part), () if job.spec.get("trained_too") else known)
     if not rows:
         why = f"all {refused} prompts were trained on" if refused else "there is no usable row"
         raise JobError(

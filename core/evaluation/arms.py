@@ -68,11 +68,6 @@ class Arm:
         """Whether a model on this machine answers."""
         return self.kind != "endpoint"
 
-    @property
-    def retrieves(self) -> bool:
-        """Whether what stands in the prompt depends on the question."""
-        return self.kind in ("bm25", "rag", "rag-tuned")
-
 
 def parse_arm(text: str, *, base: Path | None = None, endpoint_model: str = "") -> Arm:
     """The arm that `text` names, in the syntax of `KINDS`; ``ARM~N`` is its N-th drawn answer.
@@ -189,14 +184,6 @@ def prompt_key(example: Example) -> str:
 def text_key(text: str) -> str:
     """A text, case and white space aside."""
     return " ".join(text.casefold().split())
-
-
-def unseen(test: Iterable[Example], train: Iterable[Example]) -> tuple[list[Example], int]:
-    """The test rows whose prompt is not a training row's, and how many were left out."""
-    known = {prompt_key(example) for example in train}
-    rows = list(test)
-    kept = [row for row in rows if prompt_key(row) not in known]
-    return kept, len(rows) - len(kept)
 
 
 def usable_shots(train: Iterable[Example], count: int) -> list[Example]:

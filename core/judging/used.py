@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,13 @@ def used_prompts(run: Path) -> set[str]:
 def prompt_id(example: Example) -> str:
     """The identity of what a row asks: 16 hex digits of its prompt's SHA-256, case and white space aside."""
     return hashlib.sha256(prompt_key(example).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def unseen(rows: Iterable[Example], known: Container[str]) -> tuple[list[Example], int]:
+    """The rows whose prompt (`prompt_id`) is not among the `known`, and how many were left out."""
+    found = list(rows)
+    kept = [row for row in found if prompt_id(row) not in known]
+    return kept, len(found) - len(kept)
 
 
 def prompt_of(pair: Pair) -> str:

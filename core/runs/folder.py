@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import DiapasonError
 from core.files import read_json
-from core.home import jobs_dir, runs_dir
+from core.home import runs_dir
 
 #: Statuses after which nothing happens by itself any more.
 FINAL = frozenset({"completed", "stopped", "failed"})
@@ -211,12 +211,6 @@ def folders_in(parent: Path) -> list[RunFolder]:
 def list_runs() -> list[RunFolder]:
     """Every run of the home, newest first."""
     return folders_in(runs_dir())[::-1]
-
-
-def list_jobs() -> list[RunFolder]:
-    """Every job: those of the runs and those over data, oldest first."""
-    found = [job for run in folders_in(runs_dir()) for job in run.jobs()]
-    return sorted(found + folders_in(jobs_dir()), key=lambda job: job.id)
 
 
 def find_run(text: str) -> RunFolder:

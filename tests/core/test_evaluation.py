@@ -14,9 +14,10 @@ import pytest
 from core.data.dataset import examples
 from core.errors import UsageError
 from core.evaluation import metrics
-from core.evaluation.arms import Arm, parse_arm, pick_shots, unseen, with_shots
+from core.evaluation.arms import Arm, parse_arm, pick_shots, with_shots
 from core.evaluation.bootstrap import difference, draws, interval
 from core.evaluation.result import parse_result, read_result
+from core.judging.used import prompt_id, unseen
 from tests.training import chat_rows, write_jsonl
 
 
@@ -77,7 +78,7 @@ def test_rows_that_were_trained_on_are_not_counted(tmp_path: Path) -> None:
     rows = chat_rows(3) + chat_rows(2, 50)
     rows[0]["messages"][0]["content"] = rows[0]["messages"][0]["content"].upper() + "  "
     test = list(examples(write_jsonl(tmp_path / "test.jsonl", rows), "chat"))
-    kept, refused = unseen(test, train)
+    kept, refused = unseen(test, {prompt_id(row) for row in train})
     assert [row.row for row in kept] == [3, 4] and refused == 3
 
 
